@@ -1,0 +1,121 @@
+"""The protocol every speech-generative audio language model is driven through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from studio.audio.clip import Clip, FloatArray
+from studio.esn.intervention import Steering
+from studio.esn.statistics import GateStatistics
+
+LANGUAGE = "language"
+SYNTHESIS = "synthesis"
+
+
+class Content(StrEnum):
+    """Where words and timbre come from: the model's own spectral tokens, or the recording's envelope."""
+
+    FREE = "free"
+    LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a loaded model is and can do.
+
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths; ``layer_labels`` names layers whose
+    index alone would mislead (empty where indices say enough).
+    """
+
+    model_id: str
+    revision: str
+    config_digest: str
+    title: str
+    gates: dict[str, tuple[int, ...]]
+    rate: int
+    max_seconds: float
+    content_modes: tuple[Content, ...] = (Content.FREE,)
+    streams: bool = False
+    batches: bool = False
+    layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ConversionRequest:
+    """One row of a batch.
+
+    ``seed`` None decodes greedily; otherwise the row samples with a generator of its own, so its result does not
+    depend on the rows beside it. ``steering`` None, or one whose strengths are all zero, is the baseline.
+    """
+
+    source: Clip
+    target: str
+    steering: Steering | None = None
+    content: Content = Content.FREE
+    seed: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """What the model made of one request.
+
+    ``text`` is what the model itself emitted (no recogniser involved); ``speech_tokens`` int [T, heads];
+    ``statistics`` holds this row's gate counts when recording was asked for; ``truncated`` says that the token limit
+    ended generation.
+    """
+
+    text: str
+    audio: Clip
+    speech_tokens: npt.NDArray[np.int64]
+    truncated: bool = False
+    statistics: GateStatistics | None = None
+
+
+Progress = Callable[[float], None]
+"""Called with the share done, 0..1, from the worker thread."""
+
+AudioSink = Callable[[int, FloatArray], None]
+"""Called with (row, next samples at the model's rate); concatenated they equal the conversion's audio."""
+
+
+def no_progress(share: float) -> None:
+    """Ignore progress."""
+
+
+def never() -> bool:
+    """A cancel flag that is never set."""
+    return False
+
+
+class SpeechLALM(Protocol):
+    """A model that converts the emotion of speech: audio and an instruction in, text and speech out."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def convert(
+        self,
+        requests: Sequence[ConversionRequest],
+        *,
+        module: str = LANGUAGE,
+        record: bool = False,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = never,
+        on_audio: AudioSink | None = None,
+    ) -> list[Conversion]:
+        """Convert a batch; rows may differ in every setting.
+
+        ``module`` names the gates that are steered and recorded. ``cancelled`` is asked before every token.
+        Raises Cancelled when it answers True, StudioError when a request cannot be carried out.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model's memory and remove its taps; the object is unusable afterwards."""
+        ...
