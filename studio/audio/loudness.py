@@ -47,5 +47,6 @@ def match_gains(clips: Sequence[Clip]) -> list[float]:
     audible = [index for index, level in enumerate(loudness) if math.isfinite(level)]
     if not audible:
         return [0.0] * len(clips)
-    target = min(max(loudness[i] for i in audible), min(loudness[i] + headroom[i] for i in audible))
+    loudest = max(loudness[i] for i in audible)
+    target = min(loudest, *(loudness[i] + headroom[i] for i in audible))
     return [min(target - level, MAX_BOOST_DB) if math.isfinite(level) else 0.0 for level in loudness]

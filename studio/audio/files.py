@@ -1,0 +1,210 @@
+"""Sound files in and out: any common format to a mono clip, a clip to WAV or FLAC, every fault one sentence."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from studio.audio.clip import Clip, FloatArray
+from studio.audio.containers import is_cut_short, looks_like_audio
+from studio.errors import StudioError
+
+FORMATS = "WAV, FLAC, MP3, Ogg, Opus or AIFF"
+SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif")
+"""What a file dialog offers; a file's content decides, not its name."""
+
+LOWEST_RATE = 4_000
+HIGHEST_RATE = 384_000
+
+_CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "MP3", "OGG", "AIFF", "AU", "CAF"}
+_BLOCK_FRAMES = 1 << 16
+# Float files go a little over full scale; integers saved as floats go thousands of times over.
+_LOUDEST_SAMPLE = 100.0
+# Encoders of compressed formats may state a length that is a frame or two off.
+_LENGTH_SLACK_SECONDS = 0.15
+# Without a header that counts frames, the length of an MP3 is a guess from its first frame; tags may follow the sound.
+_MP3_SHARE_READ = 0.9
+
+
+class AudioFileError(StudioError):
+    """A sound file that cannot be opened or written."""
+
+
+def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) -> Clip:
+    """Read a sound file as mono float32 at its own rate; channels are averaged and the clip is named after the file.
+
+    The length is checked against ``max_seconds`` from the header, before anything is decoded. Raises AudioFileError
+    when the file is missing, a folder, empty, no audio, damaged or cut short, too long, without samples, or holds
+    samples that are not usable numbers.
+    """
+    file = Path(path)
+    _require_file(file)
+    try:
+        # Opened through a bare descriptor: soundfile judges named files by their suffix before their content.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise AudioFileError(f"'{file}' cannot be opened: {_reason(error)}.") from error
+    with os.fdopen(descriptor, "rb") as stream:
+        known = looks_like_audio(stream)
+        try:
+            with soundfile.SoundFile(stream) as sound:
+                samples = _decode(file, stream, sound, max_seconds)
+                return Clip(samples, sound.samplerate, file.stem)
+        except soundfile.SoundFileError as error:
+            if known:
+                raise _damaged(file) from error
+            raise _not_audio(file) from error
+
+
+def save_wav(path: str | os.PathLike[str], clip: Clip, subtype: str = "PCM_16") -> int:
+    """Write ``clip`` as WAV (``PCM_16``, ``PCM_24`` or ``FLOAT``), whole or not at all.
+
+    Returns how many samples lay beyond full scale and were clipped (always 0 for ``FLOAT``). Raises AudioFileError
+    when there is nothing to save, a sample is not a finite number, or the file cannot be written.
+    """
+    return _save(Path(path), clip, "WAV", subtype)
+
+
+def save_flac(path: str | os.PathLike[str], clip: Clip, subtype: str = "PCM_16") -> int:
+    """Write ``clip`` as FLAC (``PCM_16`` or ``PCM_24``); returns and raises as ``save_wav`` does."""
+    return _save(Path(path), clip, "FLAC", subtype)
+
+
+def _require_file(file: Path) -> None:
+    if file.is_dir():
+        raise AudioFileError(f"'{file}' is a folder; choose a sound file in it.")
+    if not file.exists():
+        raise AudioFileError(f"'{file}' does not exist; check the name and the folder.")
+    if not file.is_file():
+        raise AudioFileError(f"'{file}' is not a regular file; choose a sound file.")
+    if file.stat().st_size == 0:
+        raise AudioFileError(f"'{file.name}' is empty (zero bytes); export or copy it again.")
+
+
+def _decode(file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_seconds: float | None) -> FloatArray:
+    if sound.format not in _CONTAINERS:
+        raise _not_audio(file)
+    rate, frames = sound.samplerate, sound.frames
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioFileError(
+            f"'{file.name}' claims {rate} samples a second, and only rates from {LOWEST_RATE} to {HIGHEST_RATE} Hz "
+            "can be opened; export it again at a usual rate such as 16000 Hz."
+        )
+    if frames <= 0:
+        raise AudioFileError(f"'{file.name}' holds no samples; record or export it again.")
+    if max_seconds is not None and frames > max_seconds * rate:
+        raise AudioFileError(
+            f"'{file.name}' is {_length(frames / rate)} long; this model takes up to {max_seconds:g} s. "
+            "Trim it and open it again."
+        )
+    if is_cut_short(stream):
+        raise _damaged(file)
+    samples = np.empty(frames, dtype=np.float32)
+    done = 0
+    while done < frames:
+        block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+        if len(block) == 0:
+            break
+        _require_usable(file, block, done, rate)
+        samples[done : done + len(block)] = block.mean(axis=1, dtype=np.float64)
+        done += len(block)
+    if done < frames - _LENGTH_SLACK_SECONDS * rate:
+        raise _damaged(file)
+    if sound.format == "MP3" and stream.tell() < _MP3_SHARE_READ * os.fstat(stream.fileno()).st_size:
+        raise AudioFileError(f"'{file.name}' states a wrong length, so its end would be lost; convert it to WAV first.")
+    return samples[:done]
+
+
+def _require_usable(file: Path, block: FloatArray, offset: int, rate: int) -> None:
+    finite = np.isfinite(block).all(axis=1)
+    if not finite.all():
+        first = (offset + int(np.argmin(finite))) / rate
+        raise AudioFileError(
+            f"'{file.name}' has samples that are not numbers (NaN or infinity, the first at {first:.2f} s); "
+            "export it again from the program that made it."
+        )
+    loudest = float(np.max(np.abs(block), initial=0.0))
+    if loudest > _LOUDEST_SAMPLE:
+        raise AudioFileError(
+            f"'{file.name}' has float samples as large as {loudest:.0f} where full scale is 1; "
+            "scale it to -1..1 and export it again."
+        )
+
+
+def _save(file: Path, clip: Clip, container: str, subtype: str) -> int:
+    if len(clip.samples) == 0:
+        raise AudioFileError(f"There is nothing to save in '{file.name}': the clip has no samples.")
+    if not np.isfinite(clip.samples).all():
+        raise AudioFileError(f"'{file.name}' was not saved: the clip has samples that are not finite numbers.")
+    data, clipped = _quantise(clip.samples, subtype)
+    encoded = io.BytesIO()
+    try:
+        soundfile.write(encoded, data, clip.rate, format=container, subtype=subtype)
+    except soundfile.SoundFileError as error:
+        raise AudioFileError(f"'{file.name}' cannot be written as {container} at {clip.rate} Hz.") from error
+    try:
+        _write_atomically(file, encoded.getvalue())
+    except OSError as error:
+        raise AudioFileError(f"'{file}' cannot be written: {_reason(error)}.") from error
+    return clipped
+
+
+def _quantise(samples: FloatArray, subtype: str) -> tuple[npt.NDArray[np.generic], int]:
+    """Samples as libsndfile takes them for ``subtype``, and how many had to be clipped.
+
+    Integers are made here because 2**15 (not 2**15 - 1) is what decoding divides by: a file that is opened and saved
+    again keeps its samples bit for bit.
+    """
+    if subtype == "FLOAT":
+        return samples.astype(np.float32, copy=False), 0
+    bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
+    if bits is None:
+        raise ValueError(f"subtype must be PCM_16, PCM_24 or FLOAT, got {subtype!r}")
+    scale = 2 ** (bits - 1)
+    whole = np.clip(np.rint(samples.astype(np.float64) * scale), -scale, scale - 1)
+    clipped = int(np.count_nonzero(np.abs(samples) > 1.0))
+    if bits == 16:
+        return whole.astype(np.int16), clipped
+    return whole.astype(np.int32) << 8, clipped
+
+
+def _write_atomically(file: Path, content: bytes) -> None:
+    """Replace ``file`` by ``content``; a crash or a full disk leaves the old file, or none, never half a one."""
+    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _length(seconds: float) -> str:
+    if seconds < 60.0:
+        # Rounded up, so that a clip a hair too long never reads as exactly the limit.
+        return f"{math.ceil(seconds * 100.0 - 1e-6) / 100.0:.2f} s"
+    minutes, rest = divmod(math.ceil(seconds - 1e-6), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def _damaged(file: Path) -> AudioFileError:
+    return AudioFileError(f"'{file.name}' is damaged or cut short; copy or export it again.")
+
+
+def _not_audio(file: Path) -> AudioFileError:
+    return AudioFileError(f"'{file.name}' is not a sound file that can be read; choose a {FORMATS} file.")
