@@ -1,0 +1,47 @@
+# make run     set up what is missing, then open the window (without a display: render a demo into out/)
+# make test    set up what is missing, then run the tests
+# make lint    ruff, mypy and the import contracts
+# make bench   the benchmarks: render speed, first sound, longest stall of the window
+# make clean   remove what was made here; make distclean the environment as well
+
+VENV := .venv
+PY := $(VENV)/bin/python
+export VENV PYTHON
+
+.PHONY: run test lint format bench clean distclean
+
+run: $(VENV)/.installed
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" != Linux ]; then exec $(PY) -m studio; \
+	else exec $(PY) -m studio demo --out out; fi
+
+test: $(VENV)/.installed $(VENV)/.system-test
+	$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/.installed
+	$(PY) -m studio bench
+
+clean:
+	rm -rf out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find studio tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt tools/setup
+	@tools/setup system run
+	@tools/setup python
+	@touch $@
+
+$(VENV)/.system-test: tools/setup | $(VENV)/.installed
+	@tools/setup system test
+	@touch $@

@@ -1,0 +1,51 @@
+"""The front door: no verb opens the window, a verb runs headless."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+
+from studio.errors import StudioError
+
+VERB_MODULES = ("studio.cli_render", "studio.cli_identify", "studio.cli_masks", "studio.cli_about", "studio.cli_demo")
+"""Each offers ``add_parsers(subparsers)``; its parsers set ``run`` to a handler (args) -> exit code."""
+
+Handler = Callable[[argparse.Namespace], int]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; importing neither torch nor Qt."""
+    parser = argparse.ArgumentParser(
+        prog="esn-studio",
+        description="Steer the emotion of speech inside an audio language model. Without a verb the window opens.",
+    )
+    parser.set_defaults(run=_open_window)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    verbs.add_parser("gui", help="open the window (the default)").set_defaults(run=_open_window)
+    for name in VERB_MODULES:
+        if importlib.util.find_spec(name):
+            importlib.import_module(name).add_parsers(verbs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code: 0 done, 1 failed (said in a sentence), 2 wrong usage."""
+    args = build_parser().parse_args(argv)
+    handler: Handler = args.run
+    try:
+        return handler(args)
+    except StudioError as error:
+        print(f"esn-studio: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("esn-studio: interrupted", file=sys.stderr)
+        return 130
+
+
+def _open_window(args: argparse.Namespace) -> int:
+    from studio.gui.app import main as open_window
+
+    return open_window()

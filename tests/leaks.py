@@ -1,0 +1,105 @@
+"""Pytest plugin: a test that leaves a thread, a top-level widget or a forward hook behind fails at its teardown."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_GRACE = 2.0
+"""Seconds a thread may take to end once the test is over."""
+
+_TASKS = Path("/proc/self/task")
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember failures: what a failed test leaves behind is held by its traceback and says nothing."""
+    report: Any = yield
+    if report.when != "teardown" and report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compare threads, widgets and hooks before and after the test; what outlives it must belong to a wider fixture."""
+    threads, widgets, hooks = set(threading.enumerate()), _top_level_widgets(), _next_hook_id()
+    yield
+    if request.node.stash.get(_FAILED, False):
+        return
+    found = [*_leaked_threads(threads), *_leaked_widgets(widgets), *_leaked_hooks(hooks)]
+    if found:
+        pytest.fail("the test leaked " + "; ".join(found), pytrace=False)
+
+
+def _leaked_threads(before: set[threading.Thread]) -> list[str]:
+    leaked = []
+    for thread in set(threading.enumerate()) - before:
+        if isinstance(thread, threading._DummyThread):
+            # A foreign thread (Qt, PortAudio) that ran Python: it cannot be joined, and its entry outlives it.
+            alive = (_TASKS / str(thread.native_id)).exists()
+        else:
+            thread.join(_GRACE)
+            alive = thread.is_alive()
+        if alive and not thread.name.startswith("tqdm"):
+            leaked.append(f"thread {thread.name!r}")
+    return leaked
+
+
+def _top_level_widgets() -> list[Any]:
+    if "PySide6.QtWidgets" not in sys.modules:
+        return []
+    from PySide6.QtWidgets import QApplication
+
+    return list(QApplication.topLevelWidgets()) if QApplication.instance() is not None else []
+
+
+def _leaked_widgets(before: list[Any]) -> list[str]:
+    known = {id(widget) for widget in before}
+    if not _unknown_widgets(known):
+        return []
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    gc.collect()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    return [f"widget {type(w).__name__} {w.objectName()!r}" for w in _unknown_widgets(known)]
+
+
+def _unknown_widgets(known: set[int]) -> list[Any]:
+    return [widget for widget in _top_level_widgets() if id(widget) not in known]
+
+
+def _next_hook_id() -> int:
+    """The id torch gives the next hook; hooks are keyed by it, so newer ones can be told apart."""
+    if "torch" not in sys.modules:
+        return 0
+    from torch.utils.hooks import RemovableHandle
+
+    return RemovableHandle.next_id
+
+
+def _leaked_hooks(first: int) -> list[str]:
+    if _next_hook_id() == first:
+        return []
+    from torch.nn import Module
+
+    gc.collect()
+    leaked = []
+    for module in [thing for thing in gc.get_objects() if isinstance(thing, Module)]:
+        hooks = {**module._forward_hooks, **module._forward_pre_hooks}
+        # transformers keeps its own output recorders on a model for good.
+        kept = [h for key, h in hooks.items() if key >= first and not _module_of(h).startswith("transformers.")]
+        leaked += [f"hook {_module_of(hook)} on {type(module).__name__}" for hook in kept]
+    return leaked
+
+
+def _module_of(hook: Any) -> str:
+    return str(getattr(hook, "__module__", "") or type(hook).__module__)
