@@ -6,8 +6,7 @@ libsndfile plays a WAV, AIFF or Ogg file that was cut short as if it were whole;
 from __future__ import annotations
 
 import os
-import struct
-from typing import IO
+from typing import IO, Literal
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"caff")
 # Programs that write to a pipe cannot know the size and leave one near a power of two.
@@ -37,9 +36,9 @@ def is_cut_short(stream: IO[bytes]) -> bool:
         stream.seek(0)
         head = stream.read(12)
         if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-            return _chunk_missing(stream, end, b"data", "<I")
+            return _chunk_missing(stream, end, b"data", "little")
         if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            return _chunk_missing(stream, end, b"SSND", ">I")
+            return _chunk_missing(stream, end, b"SSND", "big")
         if head[:4] == b"OggS":
             return _page_missing(stream, end)
         return False
@@ -47,13 +46,13 @@ def is_cut_short(stream: IO[bytes]) -> bool:
         stream.seek(position)
 
 
-def _chunk_missing(stream: IO[bytes], end: int, wanted: bytes, size_format: str) -> bool:
+def _chunk_missing(stream: IO[bytes], end: int, wanted: bytes, order: Literal["little", "big"]) -> bool:
     """Whether the chunk ``wanted`` of an IFF file is missing or longer than what is left of the file."""
     start = 12
     while start + 8 <= end:
         stream.seek(start)
         name = stream.read(4)
-        (size,) = struct.unpack(size_format, stream.read(4))
+        size = int.from_bytes(stream.read(4), order)
         if name == wanted:
             return size < _UNKNOWN_SIZE and start + 8 + size > end + _SIZE_SLACK
         start += 8 + size + size % 2

@@ -52,7 +52,7 @@ def pitch_track(clip: Clip) -> PitchTrack:
     refined = np.asarray(pyworld.stonemask(samples, coarse, times, PITCH_RATE), dtype=np.float64)
     voiced = (refined >= FLOOR_HERTZ) & (refined <= CEILING_HERTZ)
     hertz = np.where(voiced, refined, np.nan)[:frames]
-    return PitchTrack(np.arange(len(hertz)) * FRAME_SECONDS, hertz)
+    return PitchTrack(_times(len(hertz)), hertz)
 
 
 def median_hertz(track: PitchTrack) -> float:
@@ -64,7 +64,7 @@ def median_hertz(track: PitchTrack) -> float:
 def level_track(clip: Clip) -> LevelTrack:
     """RMS level over 25 ms centred on every 5 ms; its times are those of ``pitch_track``."""
     frames = _frame_count(clip)
-    times = np.arange(frames) * FRAME_SECONDS
+    times = _times(frames)
     energy = np.concatenate([[0.0], np.cumsum(np.square(clip.samples, dtype=np.float64))])
     centre = times * clip.rate
     half = LEVEL_WINDOW_SECONDS * clip.rate / 2.0
@@ -72,6 +72,10 @@ def level_track(clip: Clip) -> LevelTrack:
     last = np.clip(np.ceil(centre + half), 0, len(clip.samples)).astype(np.int64)
     power = np.maximum(energy[last] - energy[first], 0.0) / np.maximum(last - first, 1)
     return LevelTrack(times, 10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DB / 10.0))))
+
+
+def _times(frames: int) -> Track:
+    return np.arange(frames, dtype=np.float64) * np.float64(FRAME_SECONDS)
 
 
 def _frame_count(clip: Clip) -> int:
