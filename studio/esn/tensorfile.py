@@ -1,0 +1,100 @@
+"""Safetensors files with one JSON document in their metadata: the container of masks and statistics."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+
+from studio.errors import StudioError
+
+FORMAT = 1
+"""Version written into, and highest version accepted from, the metadata of both kinds of file."""
+
+_KEY = "esn"
+_WIDTH_LIMIT = 2**31
+
+
+def to_bytes(tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> bytes:
+    """The file as bytes; equal contents give equal bytes."""
+    text = json.dumps({**document, "format": FORMAT}, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return safetensors.torch.save({name: value.contiguous() for name, value in tensors.items()}, {_KEY: text})
+
+
+def write_atomically(path: Path, data: bytes, error: type[StudioError]) -> None:
+    """Write ``data`` so that ``path`` holds the old file or the whole new one, whatever happens in between."""
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as problem:
+        raise error(f"{path} cannot be written: {problem.strerror or problem}; choose another place.") from problem
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def read(
+    path: Path, kind: str, error: type[StudioError]
+) -> tuple[dict[str, torch.Tensor], tuple[int, ...], dict[str, Any]]:
+    """Tensors, layer widths and remaining metadata of a file; ``kind`` ("mask", "statistics") names it in messages.
+
+    Raises ``error`` with one sentence for files that are missing, truncated, foreign or of a newer format.
+    """
+    if not path.is_file():
+        raise error(f"There is no {kind} file at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            document = _document(file.metadata() or {}, path, kind, error)
+            widths = _widths(document.pop("widths", None), path, error)
+            # Clones: the file must be replaceable, and cut short, while its tensors are in use.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except StudioError:
+        raise
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError, MemoryError) as problem:
+        raise error(f"{path} is not a {kind} file, or it is damaged: {_first_line(problem)}.") from problem
+    return tensors, widths, document
+
+
+def _widths(widths: object, path: Path, error: type[StudioError]) -> tuple[int, ...]:
+    if (
+        not isinstance(widths, list)
+        or not widths
+        or not all(type(width) is int and 0 < width < _WIDTH_LIMIT for width in widths)
+    ):
+        raise error(f"{path} does not say how wide the layers are (metadata 'widths', a list of positive numbers).")
+    return tuple(widths)
+
+
+def _document(metadata: Mapping[str, str], path: Path, kind: str, error: type[StudioError]) -> dict[str, Any]:
+    if _KEY not in metadata:
+        raise error(f"{path} is not a {kind} file: its metadata has no '{_KEY}' entry.")
+    try:
+        document = json.loads(metadata[_KEY])
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path} is damaged: its '{_KEY}' metadata is not valid JSON.") from problem
+    if not isinstance(document, dict):
+        raise error(f"{path} is damaged: its '{_KEY}' metadata is not a JSON object.")
+    version = document.pop("format", FORMAT)
+    if type(version) is not int or version < 1:
+        raise error(f"{path} is damaged: its format version is {version!r}.")
+    if version > FORMAT:
+        raise error(f"{path} has format {version}, newer than this version reads ({FORMAT}); update ESN Studio.")
+    return document
+
+
+def _first_line(problem: BaseException) -> str:
+    lines = str(problem).strip().splitlines()
+    return (lines[0] if lines else type(problem).__name__).rstrip(".")
