@@ -97,7 +97,9 @@ class SpeechLALM(Protocol):
     """A model that converts the emotion of speech: audio and an instruction in, text and speech out."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """What the model is and can do."""
+        ...
 
     def convert(
         self,

@@ -1,0 +1,42 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from studio.errors import StudioError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``: a crash or a full disk leaves the old file, or none, never half a one.
+
+    Missing parent folders are made. Raises StudioError when the file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StudioError(f"'{path}' cannot be written: {reason(error)}.") from error
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write ``document`` as indented UTF-8 JSON; raises as ``write_bytes`` does, ValueError for NaN or infinity."""
+    write_bytes(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def reason(error: OSError) -> str:
+    """What the system says was wrong, in lower case, ready to end a sentence."""
+    return (error.strerror or str(error) or type(error).__name__).lower()

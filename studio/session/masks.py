@@ -1,0 +1,52 @@
+"""Masks for a loaded model: reading one, and finding those that ship or were made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.esn.mask import EsnMask
+from studio.lalm.base import LANGUAGE, ModelInfo
+from studio.paths import masks_dir
+
+SUFFIX = ".esn.safetensors"
+DEFAULT_SELECTOR = "CAS"
+
+
+def load_mask(path: Path, info: ModelInfo, module: str = LANGUAGE) -> EsnMask:
+    """Read the mask at ``path`` and check that it fits ``module`` of the model.
+
+    Raises StudioError (MaskError) saying what is wrong with the file or what does not fit.
+    """
+    mask = EsnMask.load(path)
+    mask.check_fits(info.model_id, module, widths_of(info, module))
+    return mask
+
+
+def widths_of(info: ModelInfo, module: str) -> tuple[int, ...]:
+    """Layer widths of ``module``; raises StudioError when the model has no such module."""
+    if module not in info.gates:
+        raise StudioError(f"{info.title} has no {module} module; it has {' and '.join(info.gates)}.")
+    return info.gates[module]
+
+
+def fitting_masks(info: ModelInfo, module: str = LANGUAGE, folder: Path | None = None) -> list[Path]:
+    """Mask files in ``folder`` (default: the masks folder) that can be used with the model, the default first.
+
+    Files that cannot be read or do not fit are passed over. First come masks chosen by the default selector, then by
+    name.
+    """
+    found: list[tuple[bool, str, Path]] = []
+    for path in sorted((folder or masks_dir()).glob(f"*{SUFFIX}")):
+        try:
+            mask = load_mask(path, info, module)
+        except StudioError:
+            continue
+        chosen_by = str(mask.metadata.get("selector", "")).upper()
+        found.append((chosen_by != DEFAULT_SELECTOR, path.name, path))
+    return [path for _, _, path in sorted(found)]
+
+
+def default_mask(info: ModelInfo, module: str = LANGUAGE) -> Path | None:
+    """The mask to use when none is named; None when no mask for the model is there."""
+    return next(iter(fitting_masks(info, module)), None)

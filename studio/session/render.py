@@ -1,0 +1,203 @@
+"""One function from source and settings to judged takes, for the command line and the window alike."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+
+from studio.audio.clip import Clip
+from studio.errors import Cancelled, StudioError
+from studio.esn.mask import EsnMask
+from studio.judges.content import word_error_rate
+from studio.lalm.base import AudioSink, Conversion, ModelInfo, Progress, SpeechLALM, never, no_progress
+from studio.session.masks import widths_of
+from studio.session.settings import RenderSettings
+from studio.session.take import Flag, Take
+
+DRIFT_WER = 0.15
+"""Word error rate above which a take says other words than its source (METHOD.md, section 2)."""
+
+SLURRED_WER = 0.25
+"""How much worse than the source's a recogniser's word error rate may be before a take counts as slurred."""
+
+SILENT_PEAK = 1e-3
+CLIPPED_LEVEL = 0.999
+CLIPPED_RUN = 3
+"""Samples in a row at full scale that are heard as clipping."""
+
+_CONVERTING = 0.9
+"""Share of the progress that goes to the model; the judges get the rest."""
+
+Recogniser = Callable[[Clip], str]
+"""Speech to text; whatever vocabulary it needs, it brings."""
+
+
+class Judge(Protocol):
+    """An emotion judge (``studio.judges.base.EmotionJudge``)."""
+
+    @property
+    def name(self) -> str:
+        """What the judge is called in records."""
+        ...
+
+    def judge(self, clip: Clip, reference: Clip | None = None) -> dict[str, float]:
+        """Probabilities of the five emotions; ``reference`` is the neutral speech ``clip`` was made from."""
+        ...
+
+
+def render(
+    model: SpeechLALM,
+    source: Clip,
+    settings: Sequence[RenderSettings],
+    *,
+    mask: EsnMask | None = None,
+    reference: str | None = None,
+    judge: Judge | None = None,
+    recognise: Recogniser | None = None,
+    progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = never,
+    on_audio: AudioSink | None = None,
+) -> list[Take]:
+    """Render ``source`` once per entry of ``settings``, all in one batch where the model can.
+
+    ``reference`` is what the source says; without it no word error rate is known. ``on_audio`` gets (index into
+    ``settings``, samples) while a model that streams is at work. Model id and mask fingerprint are filled into each
+    take's settings. Raises StudioError when the settings do not fit model or mask, Cancelled when asked to stop.
+    """
+    if not settings:
+        return []
+    info = model.info
+    for each in settings:
+        _require_fit(each, info, mask)
+    module = settings[0].module
+    if any(each.module != module for each in settings):
+        raise StudioError("One batch steers one module; render language and synthesis settings separately.")
+    started = time.perf_counter()
+    requests = [each.request(source, mask) for each in settings]
+
+    def convert(first: int, count: int) -> list[Conversion]:
+        return model.convert(
+            requests[first : first + count],
+            module=module,
+            progress=lambda share: progress(_CONVERTING * (first + share * count) / len(requests)),
+            cancelled=cancelled,
+            on_audio=None if on_audio is None else lambda row, samples: on_audio(first + row, samples),
+        )
+
+    if info.batches:
+        conversions = convert(0, len(requests))
+    else:
+        conversions = [conversion for row in range(len(requests)) for conversion in convert(row, 1)]
+    seconds = time.perf_counter() - started
+    fingerprint = None if mask is None else mask.fingerprint()
+    heard = _Heard(recognise, source, reference)
+    takes = []
+    for number, (each, conversion) in enumerate(zip(settings, conversions, strict=True)):
+        if cancelled():
+            raise Cancelled
+        unused = each.is_baseline or mask is None
+        filled = replace(
+            each,
+            model_id=info.model_id,
+            mask_sha=None if unused else fingerprint,
+            mask_path=None if unused else each.mask_path,
+        )
+        takes.append(_take(info, source, filled, conversion, reference, judge, heard, seconds))
+        progress(_CONVERTING + (1 - _CONVERTING) * (number + 1) / len(settings))
+    return takes
+
+
+class _Heard:
+    """What a recogniser hears in takes, measured against what it hears in their source."""
+
+    def __init__(self, recognise: Recogniser | None, source: Clip, reference: str | None) -> None:
+        self._recognise = recognise if reference else None
+        self._reference = reference or ""
+        self._allowed = SLURRED_WER
+        if self._recognise is not None:
+            self._allowed += word_error_rate(self._reference, self._recognise(source))
+
+    def wer(self, audio: Clip) -> float | None:
+        """Word error rate of ``audio`` by ear; None without recogniser or transcript."""
+        return None if self._recognise is None else word_error_rate(self._reference, self._recognise(audio))
+
+    def slurred(self, wer: float | None) -> bool:
+        """Whether ``wer`` is too far above the source's."""
+        return wer is not None and wer > self._allowed
+
+
+def _require_fit(settings: RenderSettings, info: ModelInfo, mask: EsnMask | None) -> None:
+    widths = widths_of(info, settings.module)
+    if settings.content not in info.content_modes:
+        raise StudioError(
+            f"{info.title} cannot render with content {settings.content}; it can do {' and '.join(info.content_modes)}."
+        )
+    if settings.is_baseline:
+        return
+    if settings.layers is not None and settings.layers[1] >= len(widths):
+        raise StudioError(
+            f"The layer window {settings.layers[0]}-{settings.layers[1]} reaches past the {settings.module} module's "
+            f"{len(widths)} layers; use 0-{len(widths) - 1} at most."
+        )
+    if mask is not None:
+        mask.check_fits(info.model_id, settings.module, widths)
+
+
+def _take(
+    info: ModelInfo,
+    source: Clip,
+    settings: RenderSettings,
+    conversion: Conversion,
+    reference: str | None,
+    judge: Judge | None,
+    heard: _Heard,
+    seconds: float,
+) -> Take:
+    silent = is_silent(conversion.audio)
+    wer = None if reference is None else word_error_rate(reference, conversion.text)
+    heard_wer = None if silent else heard.wer(conversion.audio)
+    judged = {} if judge is None or silent else judge.judge(conversion.audio, source)
+    flags = {
+        Flag.SILENT: silent,
+        Flag.CLIPPED: is_clipped(conversion.audio),
+        Flag.TRUNCATED: conversion.truncated,
+        Flag.DRIFT: wer is not None and wer > DRIFT_WER,
+        Flag.SLURRED: heard.slurred(heard_wer),
+        Flag.DISAGREES: bool(judged) and max(judged, key=lambda emotion: judged[emotion]) != settings.target,
+    }
+    return Take(
+        id=uuid.uuid4().hex,
+        source=source,
+        source_name=source.name,
+        reference=reference,
+        settings=settings,
+        revision=info.revision,
+        config_digest=info.config_digest,
+        text=conversion.text,
+        audio=conversion.audio,
+        wer=wer,
+        heard_wer=heard_wer,
+        judged=judged,
+        judge="" if judge is None else judge.name,
+        flags=tuple(flag for flag, raised in flags.items() if raised),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+    )
+
+
+def is_silent(clip: Clip) -> bool:
+    """Whether no sample rises above 0.001 of full scale (-60 dB)."""
+    return float(np.max(np.abs(clip.samples), initial=0.0)) < SILENT_PEAK
+
+
+def is_clipped(clip: Clip) -> bool:
+    """Whether three samples in a row reach full scale."""
+    full = np.abs(clip.samples) >= CLIPPED_LEVEL
+    runs = np.lib.stride_tricks.sliding_window_view(full, CLIPPED_RUN) if len(full) >= CLIPPED_RUN else full[:0]
+    return bool(runs.size) and bool(runs.all(axis=1).any())

@@ -1,0 +1,107 @@
+"""The settings of one render: everything a model needs besides the source clip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from studio.audio.clip import Clip
+from studio.emotions import EMOTIONS
+from studio.errors import StudioError
+from studio.esn.intervention import Mode, Steering, TokenScope
+from studio.esn.mask import EsnMask
+from studio.lalm.base import LANGUAGE, Content, ConversionRequest
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What is asked for (``target``) and how it is steered.
+
+    ``strengths`` maps mask emotions to finite strengths >= 0 in the unit of ``mode`` (METHOD.md, section 4; for
+    ``deactivate`` any positive number means on). ``layers`` is an inclusive window of layer indices, None for all.
+    ``seed`` None decodes greedily. ``mask_sha`` is the mask's fingerprint, ``mask_path`` where it was read from.
+    Raises StudioError when a value is out of range.
+    """
+
+    target: str
+    mode: Mode = Mode.GAIN
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    mask_path: str | None = None
+    mask_sha: str | None = None
+    module: str = LANGUAGE
+    layers: tuple[int, int] | None = None
+    scope: TokenScope = TokenScope.ALL
+    seed: int | None = None
+    content: Content = Content.FREE
+    model_id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.target not in EMOTIONS:
+            raise StudioError(f"'{self.target}' is not a target emotion; choose one of {', '.join(EMOTIONS)}.")
+        for emotion, strength in self.strengths.items():
+            if emotion not in EMOTIONS:
+                raise StudioError(f"'{emotion}' has no strength to set; choose among {', '.join(EMOTIONS)}.")
+            if not (math.isfinite(strength) and strength >= 0):
+                raise StudioError(f"The strength of {emotion} is {strength}; it must be a number of 0 or more.")
+        if self.layers is not None and not 0 <= self.layers[0] <= self.layers[1]:
+            raise StudioError(f"The layer window {self.layers[0]}-{self.layers[1]} is empty; write it as first-last.")
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise StudioError(f"The seed {self.seed} is out of range; use a whole number from 0 to 2^63 - 1.")
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether nothing is steered."""
+        return not any(self.strengths.values())
+
+    def steering(self, mask: EsnMask | None) -> Steering | None:
+        """The intervention these settings ask for with ``mask``; None for the baseline.
+
+        Raises StudioError when something is to be steered and there is no mask, or the mask lacks an emotion.
+        """
+        if self.is_baseline:
+            return None
+        if mask is None:
+            raise StudioError("Steering needs an ESN mask and none is loaded; choose one, or set every strength to 0.")
+        for emotion, strength in self.strengths.items():
+            if strength and emotion not in mask.emotions:
+                raise StudioError(
+                    f"The mask holds no neurons for {emotion} (it has {', '.join(mask.emotions)}); "
+                    f"set the strength of {emotion} to 0 or choose another mask."
+                )
+        strengths = {emotion: strength for emotion, strength in self.strengths.items() if strength}
+        return Steering(mask, self.mode, strengths, self.layers, self.scope)
+
+    def request(self, source: Clip, mask: EsnMask | None) -> ConversionRequest:
+        """The row of a batch that renders ``source`` with these settings."""
+        return ConversionRequest(source, self.target, self.steering(mask), self.content, self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self) | {"strengths": dict(self.strengths), "layers": list(self.layers) if self.layers else None}
+
+    @classmethod
+    def from_json(cls, document: Any) -> RenderSettings:
+        """The settings ``to_json`` described. Raises StudioError when they are not in order."""
+        try:
+            window = document["layers"]
+            return cls(
+                target=str(document["target"]),
+                mode=Mode(document["mode"]),
+                strengths={str(emotion): float(value) for emotion, value in document["strengths"].items()},
+                mask_path=_optional_text(document["mask_path"]),
+                mask_sha=_optional_text(document["mask_sha"]),
+                module=str(document["module"]),
+                layers=None if window is None else (int(window[0]), int(window[1])),
+                scope=TokenScope(document["scope"]),
+                seed=None if document["seed"] is None else int(document["seed"]),
+                content=Content(document["content"]),
+                model_id=str(document["model_id"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            raise StudioError(f"The render settings are damaged ({type(error).__name__}: {error}).") from error
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else str(value)

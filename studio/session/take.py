@@ -1,0 +1,100 @@
+"""A take: one rendered conversion with everything needed to judge it, describe it and make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from studio.audio.clip import Clip
+from studio.session.settings import RenderSettings
+
+
+class Flag(StrEnum):
+    """What a listener should know about a take before hearing it."""
+
+    SILENT = "silent"
+    CLIPPED = "clipped"
+    TRUNCATED = "truncated"
+    DRIFT = "drift"
+    SLURRED = "slurred"
+    DISAGREES = "disagrees"
+
+    @property
+    def sentence(self) -> str:
+        """The flag in words."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Flag.SILENT: "Next to nothing is heard.",
+    Flag.CLIPPED: "The peaks are cut off at full scale.",
+    Flag.TRUNCATED: "The model reached its length limit before it finished.",
+    Flag.DRIFT: "The model wrote other words than the source says.",
+    Flag.SLURRED: "A speech recogniser hears other words than the source says.",
+    Flag.DISAGREES: "The judge hears another emotion than the target.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One result of a render.
+
+    ``text`` is what the model emitted and ``wer`` its word error rate against ``reference`` (None without one);
+    ``heard_wer`` the same for what a recogniser heard in the audio. ``judged`` holds the judge's probabilities of the
+    five emotions, empty without a judge. ``created`` is UTC in ISO 8601, ``seconds`` the wall time of the batch the
+    take came in. ``revision`` and ``config_digest`` name the exact model.
+    """
+
+    id: str
+    source: Clip
+    source_name: str
+    reference: str | None
+    settings: RenderSettings
+    revision: str
+    config_digest: str
+    text: str
+    audio: Clip
+    wer: float | None
+    heard_wer: float | None
+    judged: Mapping[str, float]
+    judge: str
+    flags: tuple[Flag, ...]
+    created: str
+    seconds: float
+    note: str = ""
+    stars: int = field(default=0)
+
+    @property
+    def verdict(self) -> str | None:
+        """The emotion the judge finds most probable, None without a judge."""
+        return max(self.judged, key=lambda emotion: self.judged[emotion]) if self.judged else None
+
+    def describe(self) -> dict[str, Any]:
+        """Everything but the samples, as plain JSON values."""
+        return {
+            "id": self.id,
+            "created": self.created,
+            "source": {
+                "name": self.source_name,
+                "sha256": self.source.fingerprint(),
+                "rate": self.source.rate,
+                "seconds": round(self.source.seconds, 3),
+                "transcript": self.reference,
+            },
+            "model": {"id": self.settings.model_id, "revision": self.revision, "config_digest": self.config_digest},
+            "mask": {"path": self.settings.mask_path, "fingerprint": self.settings.mask_sha},
+            "settings": self.settings.to_json(),
+            "seed": self.settings.seed,
+            "text": self.text,
+            "wer": self.wer,
+            "heard_wer": self.heard_wer,
+            "judge": self.judge or None,
+            "judged": dict(self.judged),
+            "verdict": self.verdict,
+            "flags": [str(flag) for flag in self.flags],
+            "render_seconds": round(self.seconds, 3),
+            "note": self.note,
+            "stars": self.stars,
+        }
