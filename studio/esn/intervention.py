@@ -114,6 +114,18 @@ class Coefficients:
         """max(scale * g + shift, floor) for a gate [batch, tokens, width]."""
         return torch.addcmul(self.shift, gate, self.scale).clamp_min_(self.floor)
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> Coefficients:
+        """A copy for gates of that device and dtype."""
+        return Coefficients(
+            *(value.to(device, dtype, copy=True).contiguous() for value in (self.scale, self.shift, self.floor))
+        )
+
+    def copy_(self, other: Coefficients) -> None:
+        """Overwrite in place."""
+        self.scale.copy_(other.scale)
+        self.shift.copy_(other.shift)
+        self.floor.copy_(other.floor)
+
 
 def coefficients(rows: Sequence[Steering | None], widths: Sequence[int]) -> list[Coefficients]:
     """Coefficients of each layer for a batch; None, and strength 0, is the identity.
@@ -133,5 +145,5 @@ def coefficients(rows: Sequence[Steering | None], widths: Sequence[int]) -> list
                 f"model has {len(widths)} with {sum(widths)}; choose a mask made for this model and module."
             )
         steering.write(scale[row], shift[row], floor[row])
-    parts = [value.unsqueeze(1).split(widths, dim=-1) for value in (scale, shift, floor)]
+    parts = [torch.split(value.unsqueeze(1), list(widths), dim=-1) for value in (scale, shift, floor)]
     return [Coefficients(*layer) for layer in zip(*parts, strict=True)]

@@ -44,7 +44,7 @@ _ENTROPY_DECIMALS = 12
 
 
 class Selector(StrEnum):
-    """How neurons are ranked: activation probability, its entropy, mean deviation, contrastive margin, or not at all."""
+    """How neurons are ranked: by P, entropy of P, deviation from the mean, contrastive margin, or not at all."""
 
     LAP = "lap"
     LAPE = "lape"
@@ -190,7 +190,7 @@ def top(scores: FloatArray, count: int) -> IntArray:
 
 def _sum(rows: FloatArray) -> FloatArray:
     """Row after row: the same rounding on every machine."""
-    total = rows[0].copy()
+    total: FloatArray = rows[0].copy()
     for row in rows[1:]:
         total += row
     return total
@@ -205,7 +205,7 @@ def _compare_set(stats: EmotionStatistics, compare: Sequence[str] | None) -> tup
         )
     present = tuple(e for e in wanted if e in stats.by_emotion and stats.by_emotion[e].tokens > 0)
     if not present:
-        raise StatisticsError(f"None of {', '.join(wanted)} has successes in these statistics: there is nothing to select.")
+        raise StatisticsError(f"None of {', '.join(wanted)} has successes in these statistics: nothing to select from.")
     return present, [f"{emotion}: no successes, so it has no mask." for emotion in wanted if emotion not in present]
 
 

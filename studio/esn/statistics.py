@@ -187,9 +187,8 @@ def _from_tensors(tensors: Mapping[str, torch.Tensor], emotion: str, widths: tup
 
 def _merge_metadata(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     merged = {key: value for key, value in mine.items() if key in theirs and theirs[key] == value}
-    counts = [part.get("success_counts") for part in (mine, theirs)]
-    if all(isinstance(count, dict) for count in counts):
-        first, second = counts
+    first, second = mine.get("success_counts"), theirs.get("success_counts")
+    if isinstance(first, dict) and isinstance(second, dict):
         merged["success_counts"] = {
             emotion: first.get(emotion, 0) + second.get(emotion, 0) for emotion in in_order([*first, *second])
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,17 @@ def to_bytes(tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -
 
 def write_atomically(path: Path, data: bytes, error: type[StudioError]) -> None:
     """Write ``data`` so that ``path`` holds the old file or the whole new one, whatever happens in between."""
-    temporary: str | None = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as problem:
         raise error(f"{path} cannot be written: {problem.strerror or problem}; choose another place.") from problem
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def read(
