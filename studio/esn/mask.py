@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from studio import atomic
 from studio.esn import tensorfile
 from studio.esn.errors import MaskError
 from studio.esn.statistics import in_order
@@ -90,8 +91,8 @@ class EsnMask:
         return tensorfile.to_bytes(tensors, {**self.metadata, "widths": list(self.widths)})
 
     def save(self, path: Path) -> None:
-        """Write a ``*.esn.safetensors`` file atomically."""
-        tensorfile.write_atomically(Path(path), self.to_bytes(), MaskError)
+        """Write a ``*.esn.safetensors`` file atomically; raises StudioError when it cannot be written."""
+        atomic.write_bytes(Path(path), self.to_bytes())
 
     def fingerprint(self) -> str:
         """SHA-256, as hex, of the file ``save`` writes."""
@@ -110,7 +111,7 @@ class EsnMask:
         try:
             return cls(widths, parts["indices"], parts["scores"], metadata)
         except MaskError as problem:
-            raise MaskError(f"{path} cannot be used: {problem}") from problem
+            raise MaskError(f"'{path}' cannot be used: {problem}") from problem
 
 
 @dataclass(frozen=True)

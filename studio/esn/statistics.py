@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
+from studio import atomic
 from studio.emotions import EMOTIONS
 from studio.esn import tensorfile
 from studio.esn.errors import StatisticsError
@@ -127,7 +128,7 @@ class EmotionStatistics:
         return EmotionStatistics(self.widths, merged, _merge_metadata(self.metadata, other.metadata))
 
     def save(self, path: Path) -> None:
-        """Write a ``*.stats.safetensors`` file atomically."""
+        """Write a ``*.stats.safetensors`` file atomically; raises StudioError when it cannot be written."""
         tensors: dict[str, torch.Tensor] = {}
         for emotion, statistics in self.by_emotion.items():
             tensors[f"active.{emotion}"] = statistics.active.cpu()
@@ -135,7 +136,7 @@ class EmotionStatistics:
             tensors[f"sumsq.{emotion}"] = statistics.total_sq.cpu()
             tensors[f"tokens.{emotion}"] = torch.tensor([statistics.tokens], dtype=torch.int64)
         data = tensorfile.to_bytes(tensors, {**self.metadata, "widths": list(self.widths)})
-        tensorfile.write_atomically(Path(path), data, StatisticsError)
+        atomic.write_bytes(Path(path), data)
 
     @classmethod
     def load(cls, path: Path) -> EmotionStatistics:
@@ -145,13 +146,13 @@ class EmotionStatistics:
         named = [name.partition(".") for name in tensors]
         emotions = in_order(emotion for part, _, emotion in named if part in _PARTS and emotion)
         if not emotions:
-            raise StatisticsError(f"{path} is not a statistics file: it holds no 'active.<emotion>'.")
+            raise StatisticsError(f"'{path}' is not a statistics file: it holds no 'active.<emotion>'.")
         by_emotion = {}
         for emotion in emotions:
             try:
                 by_emotion[emotion] = _from_tensors(tensors, emotion, widths)
             except StatisticsError as problem:
-                raise StatisticsError(f"{path} cannot be used: for {emotion}, {problem}") from problem
+                raise StatisticsError(f"'{path}' cannot be used: for {emotion}, {problem}") from problem
         return cls(widths, by_emotion, metadata)
 
 
@@ -188,11 +189,15 @@ def _from_tensors(tensors: Mapping[str, torch.Tensor], emotion: str, widths: tup
 def _merge_metadata(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     merged = {key: value for key, value in mine.items() if key in theirs and theirs[key] == value}
     first, second = mine.get("success_counts"), theirs.get("success_counts")
-    if isinstance(first, dict) and isinstance(second, dict):
+    if _is_counts(first) and _is_counts(second):
         merged["success_counts"] = {
             emotion: first.get(emotion, 0) + second.get(emotion, 0) for emotion in in_order([*first, *second])
         }
     return merged
+
+
+def _is_counts(value: object) -> TypeGuard[dict[str, int]]:
+    return isinstance(value, dict) and all(type(count) is int for count in value.values())
 
 
 def _kind(value: torch.Tensor) -> str:

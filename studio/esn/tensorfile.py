@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,21 +26,6 @@ def to_bytes(tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -
     return safetensors.torch.save({name: value.contiguous() for name, value in tensors.items()}, {_KEY: text})
 
 
-def write_atomically(path: Path, data: bytes, error: type[StudioError]) -> None:
-    """Write ``data`` so that ``path`` holds the old file or the whole new one, whatever happens in between."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as problem:
-        raise error(f"{path} cannot be written: {problem.strerror or problem}; choose another place.") from problem
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def read(
     path: Path, kind: str, error: type[StudioError]
 ) -> tuple[dict[str, torch.Tensor], tuple[int, ...], dict[str, Any]]:
@@ -50,9 +33,9 @@ def read(
 
     Raises ``error`` with one sentence for files that are missing, truncated, foreign or of a newer format.
     """
-    if not path.is_file():
-        raise error(f"There is no {kind} file at {path}.")
     try:
+        if not path.is_file():
+            raise error(f"There is no {kind} file at '{path}'.")
         with safe_open(path, framework="pt") as file:
             document = _document(file.metadata() or {}, path, kind, error)
             widths = _widths(document.pop("widths", None), path, error)
@@ -61,7 +44,7 @@ def read(
     except StudioError:
         raise
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError, MemoryError) as problem:
-        raise error(f"{path} is not a {kind} file, or it is damaged: {_first_line(problem)}.") from problem
+        raise error(f"'{path}' is not a {kind} file, or it is damaged: {_first_line(problem)}.") from problem
     return tensors, widths, document
 
 
@@ -71,24 +54,30 @@ def _widths(widths: object, path: Path, error: type[StudioError]) -> tuple[int, 
         or not widths
         or not all(type(width) is int and 0 < width < _WIDTH_LIMIT for width in widths)
     ):
-        raise error(f"{path} does not say how wide the layers are (metadata 'widths', a list of positive numbers).")
+        raise error(f"'{path}' does not say how wide the layers are (metadata 'widths', a list of positive numbers).")
     return tuple(widths)
 
 
 def _document(metadata: Mapping[str, str], path: Path, kind: str, error: type[StudioError]) -> dict[str, Any]:
-    if _KEY not in metadata:
-        raise error(f"{path} is not a {kind} file: its metadata has no '{_KEY}' entry.")
+    if _KEY in metadata:
+        text = metadata[_KEY]
+    elif "widths" in metadata:  # a tool that keeps to safetensors' plain keys
+        text = f'{{"widths": {metadata["widths"]}}}'
+    else:
+        raise error(f"'{path}' is not a {kind} file: its metadata has no '{_KEY}' entry.")
     try:
-        document = json.loads(metadata[_KEY])
+        document = json.loads(text)
+        # What could not be written back, or printed, as JSON (infinities, lone surrogates) is damage too.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as problem:
-        raise error(f"{path} is damaged: its '{_KEY}' metadata is not valid JSON.") from problem
+        raise error(f"'{path}' is damaged: its '{_KEY}' metadata is not valid JSON.") from problem
     if not isinstance(document, dict):
-        raise error(f"{path} is damaged: its '{_KEY}' metadata is not a JSON object.")
+        raise error(f"'{path}' is damaged: its '{_KEY}' metadata is not a JSON object.")
     version = document.pop("format", FORMAT)
     if type(version) is not int or version < 1:
-        raise error(f"{path} is damaged: its format version is {version!r}.")
+        raise error(f"'{path}' is damaged: its format version is {version!r}.")
     if version > FORMAT:
-        raise error(f"{path} has format {version}, newer than this version reads ({FORMAT}); update ESN Studio.")
+        raise error(f"'{path}' has format {version}, newer than this version reads ({FORMAT}); update ESN Studio.")
     return document
 
 
