@@ -1,0 +1,169 @@
+"""``models`` and ``doctor``: what is there, and what will work on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from studio.cli_output import print_json
+from studio.errors import StudioError
+
+OK, WARNING, FAILURE = "ok", "warning", "failure"
+
+PACKAGES = ("torch", "transformers", "safetensors", "numpy", "scipy", "soundfile", "soxr", "sounddevice", "pyloudnorm",
+            "pyworld-prebuilt", "jiwer", "whisper-normalizer", "pocketsphinx", "PySide6-Essentials", "pyqtgraph",
+            "superqt", "qtawesome")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: ``level`` ok, warning (something is missing, the rest works) or failure."""
+
+    topic: str
+    level: str
+    words: str
+
+
+def add_parsers(verbs: Any) -> None:
+    """Add the verbs to the command line."""
+    for name, run, words in (
+        ("models", run_models, "the models that can be used, and why others cannot"),
+        ("doctor", run_doctor, "look at this machine and say what will work"),
+    ):
+        parser = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+        parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
+        parser.set_defaults(run=run)
+
+
+def run_models(args: argparse.Namespace) -> int:
+    """List the catalog."""
+    from studio.lalm.catalog import models
+
+    entries = models()
+    if args.json:
+        print_json({"models": [asdict(entry) | {"weights": str(entry.weights)} for entry in entries]})
+        return 0
+    for entry in entries:
+        print(f"{entry.name:12} {'ready' if entry.available else 'not usable':11} {entry.description}")
+        if entry.problem is not None:
+            print(f"{'':12} {entry.problem}")
+    return 0
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Look at everything; returns 1 when something without which nothing renders is missing."""
+    findings = examine()
+    if args.json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        marks = {OK: "ok", WARNING: "note", FAILURE: "FAIL"}
+        for finding in findings:
+            print(f"{marks[finding.level]:5} {finding.topic:10} {finding.words}")
+    return int(any(finding.level == FAILURE for finding in findings))
+
+
+def examine() -> list[Finding]:
+    """Everything ``doctor`` looks at, in the order it says it."""
+    checks: tuple[Callable[[], list[Finding]], ...] = (
+        _python, _packages, _torch, _models, _masks, _demo, _sound, _window
+    )  # fmt: skip
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> list[Finding]:
+    level = OK if sys.version_info >= (3, 11) else FAILURE
+    return [Finding("python", level, f"{platform.python_version()} on {platform.platform()}")]
+
+
+def _packages() -> list[Finding]:
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    findings = [Finding("packages", OK, ", ".join(found))]
+    if missing:
+        findings.append(Finding("packages", FAILURE, f"missing: {', '.join(missing)}; run: pip install -e ."))
+    return findings
+
+
+def _torch() -> list[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return [Finding("torch", FAILURE, f"torch does not load ({error}); install it again")]
+    if not torch.cuda.is_available():
+        return [Finding("torch", OK, f"no CUDA device; {torch.get_num_threads()} CPU threads")]
+    cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    return [Finding("torch", OK, f"{card.name}, {card.total_memory / 2**30:.0f} GiB") for card in cards]
+
+
+def _models() -> list[Finding]:
+    from studio.lalm.catalog import models
+
+    return [
+        Finding("model", OK if entry.available else FAILURE, f"{entry.title}: {entry.problem or 'weights are there'}")
+        for entry in models()
+    ]
+
+
+def _masks() -> list[Finding]:
+    from studio.esn.mask import EsnMask
+    from studio.paths import masks_dir
+    from studio.session.masks import SUFFIX
+
+    findings = []
+    for path in sorted(masks_dir().glob(f"*{SUFFIX}")):
+        try:
+            mask = EsnMask.load(path)
+        except StudioError as error:
+            findings.append(Finding("mask", WARNING, str(error)))
+        else:
+            counts = ", ".join(f"{emotion} {mask.count(emotion)}" for emotion in mask.emotions)
+            findings.append(Finding("mask", OK, f"{path.name}: {counts}"))
+    return findings or [Finding("mask", WARNING, f"none in '{masks_dir()}'; make one with: esn-studio identify")]
+
+
+def _demo() -> list[Finding]:
+    from studio.session.sources import demo_lines
+
+    try:
+        lines = demo_lines()
+    except StudioError as error:
+        return [Finding("demo", WARNING, str(error))]
+    speakers = len({line.speaker for line in lines})
+    return [Finding("demo", OK, f"{len(lines)} lines by {speakers} speakers")]
+
+
+def _sound() -> list[Finding]:
+    advice = "everything but playing and recording works"
+    try:
+        import sounddevice
+
+        devices = list(sounddevice.query_devices())
+    except (ImportError, OSError) as error:
+        return [Finding("sound", WARNING, f"PortAudio does not load ({error}); {advice}; on Debian: libportaudio2")]
+    outputs = [device["name"] for device in devices if device["max_output_channels"] > 0]
+    inputs = [device["name"] for device in devices if device["max_input_channels"] > 0]
+    if not outputs:
+        return [Finding("sound", WARNING, f"no sound device; {advice}")]
+    return [Finding("sound", OK, f"{len(outputs)} to play on, {len(inputs)} to record from; first: {outputs[0]}")]
+
+
+def _window() -> list[Finding]:
+    try:
+        # By name: only the window's own package may import Qt, and this must say so when Qt does not load.
+        importlib.import_module("PySide6.QtWidgets")
+    except ImportError as error:
+        return [Finding("window", WARNING, f"Qt does not load ({error}); run 'make run' once, or see the README")]
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return [Finding("window", WARNING, "no display; verbs work, the window needs a desktop (or: xvfb-run)")]
+    return [Finding("window", OK, "Qt loads and there is a display")]

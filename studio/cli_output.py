@@ -1,0 +1,61 @@
+"""What the verbs print: sentences and a progress bar for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from studio.errors import StudioError
+
+_WIDTH = 30
+_REDRAW_SECONDS = 0.1
+
+
+class UsageError(StudioError):
+    """The command line asks for something that makes no sense; exit code 2."""
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output; numbers that are not finite become null."""
+    print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def say(sentence: str) -> None:
+    """Something for a person, on standard error, so that standard output stays the result."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+class ProgressBar:
+    """One line on a terminal, redrawn ten times a second at most; nothing where output is not a terminal.
+
+    Use as a context manager; the line is gone afterwards. ``quiet`` shows nothing either way.
+    """
+
+    def __init__(self, title: str, *, quiet: bool = False) -> None:
+        self._title = title
+        self._shown = not quiet and sys.stderr.isatty()
+        self._drawn_at = 0.0
+
+    def __call__(self, share: float) -> None:
+        """Show ``share`` of the work, 0..1, as done."""
+        now = time.monotonic()
+        if not self._shown or (now - self._drawn_at < _REDRAW_SECONDS and share < 1):
+            return
+        self._drawn_at = now
+        filled = round(_WIDTH * min(1.0, max(0.0, share)))
+        bar = "=" * filled + "-" * (_WIDTH - filled)
+        sys.stderr.write(f"\r\x1b[K{self._title} {bar} {share:4.0%}")
+        sys.stderr.flush()
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

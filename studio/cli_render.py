@@ -1,0 +1,197 @@
+"""``render``: steered takes of sound files and demo lines, without a window."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.cli_output import ProgressBar, UsageError, print_json, say
+from studio.emotions import TARGETS, parse_emotion
+from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    # torch loads only once a render really starts; --help must not wait for it.
+    from studio.esn.mask import EsnMask
+    from studio.lalm.base import SpeechLALM
+    from studio.session.export import Exported
+    from studio.session.settings import RenderSettings
+    from studio.session.sources import Source
+    from studio.session.take import Take
+
+MODES = ("gain", "add", "clamp", "deactivate")
+
+
+def add_parsers(verbs: Any) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "render",
+        help="render sound files or demo lines with another emotion",
+        description="Render each source towards an emotion, steered by its emotion-sensitive neurons; writes WAV files "
+        "with a JSON file beside each that says how it was made.",
+    )
+    parser.add_argument("sources", nargs="+", metavar="SRC", help="sound file, or a demo line: demo:0011_000001")
+    parser.add_argument("--to", required=True, type=_emotion, metavar="EMO", help="target: " + ", ".join(TARGETS))
+    parser.add_argument(
+        "--strength", action="append", default=[], type=_strength, metavar="EMO=X", help="steer EMO by X; repeatable"
+    )
+    parser.add_argument("--ladder", type=_ladder, metavar="X,Y,...", help="one take per strength of the target emotion")
+    parser.add_argument("--mode", choices=MODES, default="gain", help="intervention (default: gain)")
+    parser.add_argument("--mask", type=Path, metavar="F", help="ESN mask (default: the one that ships with the model)")
+    parser.add_argument("--layers", type=_window, metavar="A-B", help="steer only layers A to B")
+    parser.add_argument("--module", default="language", help="gates to steer: language (default) or synthesis")
+    parser.add_argument("--scope", choices=("all", "generated"), default="all", help="tokens to steer (default: all)")
+    parser.add_argument(
+        "--content",
+        choices=("auto", "free", "lock"),
+        default="auto",
+        help="where words and timbre "
+        "come from: free (the model), lock (the recording); auto: free for demo lines, else lock",
+    )
+    parser.add_argument("--seed", type=int, help="sample with this seed (default: greedy decoding)")
+    parser.add_argument("--text", help="what the source says, to measure the word error rate")
+    parser.add_argument("--model", default="embedded", help="model to render with (see: models)")
+    parser.add_argument("--bits", choices=("16", "24", "float"), default="16", help="sample format (default: 16)")
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for takes (default: out)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render every source; a source that fails does not stop the others. Returns 1 when any failed."""
+    if args.text is not None and len(args.sources) > 1:
+        raise UsageError("--text is the transcript of one source; render sources with transcripts one by one.")
+    if args.mode == "deactivate" and not args.strength and args.ladder is None:
+        raise UsageError(f"--mode deactivate needs to know whose neurons: add --strength {args.to}=1.")
+    from studio.lalm.catalog import load_model
+    from studio.session.export import SUBTYPES, export_take
+
+    model = load_model(args.model)
+    takes: list[dict[str, Any]] = []
+    errors: list[dict[str, str]] = []
+    try:
+        mask, mask_path = _mask(args, model)
+        judge = _judge()
+        for spec in args.sources:
+            try:
+                for take in _render(args, model, spec, mask, mask_path, judge):
+                    written = export_take(take, args.out, subtype=SUBTYPES[args.bits])
+                    takes.append(_entry(take, written))
+                    if not args.json:
+                        print(describe(take, written))
+            except StudioError as error:
+                errors.append({"source": spec, "error": str(error)})
+                if not args.json:
+                    say(f"esn-studio: {error}")
+    finally:
+        model.close()
+    if args.json:
+        print_json({"takes": takes, "errors": errors})
+    return 1 if errors else 0
+
+
+def describe(take: Take, written: Exported) -> str:
+    """One take in one line for a person."""
+    parts = [str(written.audio), f'"{take.text}"']
+    if take.wer is not None:
+        parts.append(f"WER {take.wer:.0%}")
+    if take.verdict is not None:
+        parts.append(f"judged {take.verdict} {take.judged[take.verdict]:.0%}")
+    parts.append(f"{take.audio.seconds:.2f} s of speech in {take.seconds:.2f} s")
+    line = "  ".join(parts)
+    return "\n".join([line, *(f"    {flag.sentence}" for flag in take.flags)])
+
+
+def _render(
+    args: argparse.Namespace, model: SpeechLALM, spec: str, mask: EsnMask | None, mask_path: Path | None, judge: Any
+) -> list[Take]:
+    from studio.session.render import render
+    from studio.session.sources import open_source
+
+    source = open_source(spec, text=args.text, max_seconds=model.info.max_seconds)
+    settings = _settings(args, source, model, mask_path)
+    with ProgressBar(source.clip.name, quiet=args.json) as bar:
+        return render(model, source.clip, settings, mask=mask, reference=source.text, judge=judge, progress=bar)
+
+
+def _settings(
+    args: argparse.Namespace, source: Source, model: SpeechLALM, mask_path: Path | None
+) -> list[RenderSettings]:
+    from studio.esn.intervention import Mode, TokenScope
+    from studio.lalm.base import Content
+    from studio.session.settings import RenderSettings
+    from studio.session.sources import content_for
+
+    fixed = dict(args.strength)
+    ladder = [fixed] if args.ladder is None else [fixed | {args.to: strength} for strength in args.ladder]
+    wanted = None if args.content == "auto" else Content(args.content)
+    return [
+        RenderSettings(
+            target=args.to,
+            mode=Mode(args.mode),
+            strengths=strengths,
+            mask_path=None if mask_path is None else str(mask_path),
+            module=args.module,
+            layers=args.layers,
+            scope=TokenScope(args.scope),
+            seed=args.seed,
+            content=content_for(source, model.info, wanted),
+        )
+        for strengths in ladder
+    ]
+
+
+def _mask(args: argparse.Namespace, model: SpeechLALM) -> tuple[EsnMask | None, Path | None]:
+    from studio.session.masks import default_mask, load_mask
+
+    path = args.mask or default_mask(model.info, args.module)
+    return (None, None) if path is None else (load_mask(path, model.info, args.module), path)
+
+
+def _judge() -> Any:
+    from studio.judges import embedded
+
+    return embedded.load()
+
+
+def _entry(take: Take, written: Exported) -> dict[str, Any]:
+    files = {"file": str(written.audio), "sidecar": str(written.sidecar), "clipped_samples": written.clipped_samples}
+    return files | take.describe()
+
+
+def _emotion(text: str) -> str:
+    emotion = parse_emotion(text)
+    if emotion is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no emotion; choose {', '.join(TARGETS)}")
+    return emotion
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"strength {text} must be a number of 0 or more")
+    return number
+
+
+def _strength(text: str) -> tuple[str, float]:
+    emotion, equals, number = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"write a strength as EMO=X, for example angry=0.5, not '{text}'")
+    return _emotion(emotion), _number(number)
+
+
+def _ladder(text: str) -> list[float]:
+    return [_number(part) for part in text.split(",")]
+
+
+def _window(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() if dash else not last)):
+        raise argparse.ArgumentTypeError(f"write layers as A-B, for example 3-7, not '{text}'")
+    window = int(first), int(last or first)
+    if window[0] > window[1]:
+        raise argparse.ArgumentTypeError(f"layers {text} run backwards; write the lower one first")
+    return window
