@@ -1,0 +1,249 @@
+"""The player: named sources of which one is heard, through one output stream that stays open.
+
+What is heard when is decided in ``mixer``, the sound card is in ``device``; on a machine without one, everything but
+sound works.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from studio.audio.clip import Clip, FloatArray
+from studio.audio.device import OutputDevice, OutputStream, PlayerUnavailable, find_output
+from studio.audio.mixer import Mixer
+from studio.audio.sources import Source
+
+__all__ = ["Player", "PlayerUnavailable"]
+
+RATE_WITHOUT_DEVICE = 48_000
+
+
+class Player:
+    """Plays named clips, one at a time and in step: choosing another keeps the position and cross-fades.
+
+    Times are seconds. Methods may be called from any thread and return at once, except that the first ``play`` (or
+    ``warm_up``, meant for a background thread) loads PortAudio and opens the device. ``on_stopped`` is called, from
+    the sound thread, when playback stops by itself: at the end, or (``available`` is then False) because the device
+    went away; it must return immediately. One player per process; close it when done.
+    """
+
+    def __init__(self, on_stopped: Callable[[], None] | None = None) -> None:
+        self._on_stopped = on_stopped
+        self._mixer = Mixer(RATE_WITHOUT_DEVICE)
+        self._sources: dict[str, Source] = {}
+        self._gains: dict[str, float] = {}
+        self._selected = ""
+        self._stream: OutputStream | None = None
+        self._reason: str | None = None
+        self._underflows = 0
+        # Opening a device takes a while; what only changes the mixer must not wait for it. Where both are held, the
+        # device's is taken first. The sound thread takes neither while it plays.
+        self._device_lock = threading.Lock()
+        self._state_lock = threading.Lock()
+
+    # Sources
+
+    def set_clip(self, name: str, clip: Clip) -> None:
+        """Make ``clip`` the source ``name``; if it is being heard, cross-fade to it at the same position."""
+        with self._state_lock:
+            source = self._new_source(name, clip.rate)
+            source.append(clip.samples)
+            source.finish()
+            self._select()
+
+    def append(self, name: str, samples: FloatArray, rate: int) -> None:
+        """Add the next samples of a source that is still being rendered.
+
+        The first call, and the first after ``finish``, ``set_clip`` or ``clear``, starts the source anew. It can be
+        played meanwhile: when samples run short there is silence, and the position waits for more.
+        """
+        with self._state_lock:
+            source = self._sources.get(name)
+            if source is None or source.finished or source.rate != rate:
+                source = self._new_source(name, rate)
+            source.append(samples)
+            self._select()
+
+    def finish(self, name: str) -> None:
+        """Say that a source filled by ``append`` is complete."""
+        with self._state_lock:
+            source = self._sources.get(name)
+            if source is not None:
+                source.finish()
+
+    def clear(self, name: str) -> None:
+        """Remove a source; if it is being heard, the position waits in silence."""
+        with self._state_lock:
+            self._sources.pop(name, None)
+            self._select()
+
+    def set_gain(self, name: str, decibels: float) -> None:
+        """Level of a source, present or to come; a change while it sounds is smooth."""
+        with self._state_lock:
+            self._gains[name] = 10.0 ** (decibels / 20.0)
+            source = self._sources.get(name)
+            if source is not None:
+                source.buffer.gain = self._gains[name]
+
+    def set_source(self, name: str) -> None:
+        """Hear ``name`` from now on, at the same position; a name without samples yet is silence that waits."""
+        with self._state_lock:
+            self._selected = name
+            self._select()
+
+    @property
+    def source(self) -> str:
+        """Name of the source that is heard."""
+        return self._selected
+
+    def seconds(self, name: str) -> float:
+        """Length of a source so far; 0 when there is none."""
+        with self._state_lock:
+            source = self._sources.get(name)
+            return source.seconds if source is not None else 0.0
+
+    # Transport
+
+    def play(self) -> None:
+        """Play on from ``position``, or from the start after the end.
+
+        Raises PlayerUnavailable when nothing can be heard, after having looked for a device anew.
+        """
+        with self._device_lock:
+            try:
+                self._open().start()
+            except PlayerUnavailable as error:
+                self._reason = str(error)
+                raise
+            with self._state_lock:
+                self._mixer.play()
+
+    def stop(self) -> None:
+        """Fade out; the position stays."""
+        with self._state_lock:
+            self._mixer.stop()
+
+    def seek(self, seconds: float) -> None:
+        """Go to ``seconds`` (0 when negative), playing or not."""
+        with self._state_lock:
+            self._mixer.seek(round(seconds * self._mixer.rate))
+
+    def loop(self, region: tuple[float, float | None] | None) -> None:
+        """Repeat from region[0] to region[1] seconds (None: the end of what plays), or, with None, do not repeat."""
+        with self._state_lock:
+            rate = self._mixer.rate
+            frames = None
+            if region is not None:
+                start, stop = region
+                frames = round(start * rate), None if stop is None else round(stop * rate)
+            self._mixer.loop(frames)
+
+    @property
+    def position(self) -> float:
+        """Where playback stands, in seconds; what is heard lags behind by the device's latency (about 0.05 s)."""
+        mixer = self._mixer
+        return mixer.position / mixer.rate
+
+    @property
+    def playing(self) -> bool:
+        """Whether playback is on (also while it waits for samples still being rendered)."""
+        return self._mixer.playing
+
+    @property
+    def level(self) -> float:
+        """Peak magnitude of the block played last, 0..1, for a meter."""
+        return self._mixer.level
+
+    # Device
+
+    @property
+    def available(self) -> bool:
+        """Whether sound can be heard, as far as known; the first question opens the device."""
+        return not self.reason
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be heard, one sentence; empty when ``available``."""
+        if self._reason is None:
+            self.warm_up()
+        return self._reason or ""
+
+    @property
+    def underflows(self) -> int:
+        """How many blocks came too late for the device so far."""
+        return self._underflows
+
+    def warm_up(self) -> None:
+        """Load PortAudio and open the device, so that the first ``play`` is instant; failure shows in ``reason``."""
+        with self._device_lock:
+            try:
+                self._open()
+            except PlayerUnavailable as error:
+                self._reason = str(error)
+
+    def close(self) -> None:
+        """Stop and give the device back; a later ``play`` opens it again."""
+        with self._device_lock:
+            self._drop_stream()
+
+    # Inside
+
+    def _new_source(self, name: str, rate: int) -> Source:
+        source = Source(rate, self._mixer.rate, self._gains.get(name, 1.0))
+        self._sources[name] = source
+        return source
+
+    def _select(self) -> None:
+        source = self._sources.get(self._selected)
+        self._mixer.select(source.buffer if source is not None else None)
+
+    def _open(self) -> OutputStream:
+        """The open stream, a new one where there is none or the last one failed; raises PlayerUnavailable."""
+        if self._stream is None or self._reason:
+            self._drop_stream()
+            device = find_output(afresh=bool(self._reason))
+            self._fit(device)
+            self._stream = OutputStream(device, self._fill, self._lost)
+            self._reason = ""
+        return self._stream
+
+    def _drop_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        with self._state_lock:
+            self._mixer.stop()
+
+    def _fit(self, device: OutputDevice) -> None:
+        """Bring sources, position and loop to the device's rate; the new mixer starts without a sounding voice."""
+        with self._state_lock:
+            if device.rate != self._mixer.rate:
+                for source in self._sources.values():
+                    source.refit(device.rate)
+            self._mixer = self._mixer.at_rate(device.rate)
+            self._select()
+
+    def _fill(self, out: npt.NDArray[np.float32], late: bool) -> None:
+        mixer = self._mixer
+        ends = mixer.ends
+        out[:] = mixer.render(len(out))[:, np.newaxis]
+        self._underflows += late
+        if mixer.ends != ends:
+            self._tell_stopped()
+
+    def _lost(self) -> None:
+        # The stream's thread is about to end and plays no more: waiting for the lock costs nobody a sample.
+        with self._state_lock:
+            was_playing = self._mixer.playing
+            self._mixer.stop()
+            self._reason = "The sound output went away; connect it again, then press play."
+        if was_playing:
+            self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        if self._on_stopped is not None:
+            self._on_stopped()
