@@ -81,6 +81,8 @@ def select(
     Raises StudioError for settings that select nothing, StatisticsError when no emotion has successes.
     """
     selector = Selector(selector)
+    if layer_counts is not None and selector is not Selector.RANDOM:
+        raise StudioError(f"Counts per layer shape random masks only, not {selector} masks.")
     share = _decimal(rate)
     if not (isinstance(percentile, (int, float)) and 0 <= percentile <= 100):
         raise StudioError(f"The percentile must lie between 0 and 100; it is {percentile}.")
@@ -89,13 +91,11 @@ def select(
     if count == 0 and layer_counts is None:
         raise StudioError(f"A rate of {rate} selects no neuron of {neurons}; use at least {1 / neurons:.2g}.")
     emotions, notes = _compare_set(stats, compare)
-    if layer_counts is not None and selector is not Selector.RANDOM:
-        raise StudioError(f"Counts per layer shape random masks only, not {selector} masks.")
 
     metadata: dict[str, Any] = {key: stats.metadata.get(key) for key in _CARRIED}
     metadata |= {
         "selector": str(selector),
-        "rate": float(share),
+        "rate": float(share) if layer_counts is None else None,
         "percentile": float(percentile) if selector is Selector.LAPE else None,
         "compare": list(emotions),
         "seed": seed if selector is Selector.RANDOM else stats.metadata.get("seed", seed),
@@ -103,10 +103,7 @@ def select(
         "tool_version": __version__,
     }
     if selector is Selector.RANDOM:
-        chosen = {
-            emotion: _draw(emotion, seed, count, stats.widths, None if layer_counts is None else layer_counts)
-            for emotion in emotions
-        }
+        chosen = {emotion: _draw(emotion, seed, count, stats.widths, layer_counts) for emotion in emotions}
         ranked = {emotion: np.zeros(len(flat)) for emotion, flat in chosen.items()}
     else:
         probability = np.stack([stats.by_emotion[emotion].probability().numpy() for emotion in emotions])
@@ -222,16 +219,19 @@ def _draw(
     neurons = sum(widths)
     keys = np.random.PCG64(np.random.SeedSequence([seed, code])).random_raw(neurons)
     if layer_counts is None:
-        return np.sort(np.argsort(keys, kind="stable")[:count]).astype(np.int64)
+        return _smallest(keys, count)
     counts = layer_counts.get(emotion, ())
     if len(counts) != len(widths) or any(not 0 <= n <= width for n, width in zip(counts, widths, strict=True)):
-        raise StudioError(f"The counts per layer for {emotion} do not fit {len(widths)} layers of the statistics.")
-    starts = np.cumsum([0, *widths])
-    picks = [
-        start + np.argsort(keys[start : start + width], kind="stable")[:n]
-        for start, width, n in zip(starts, widths, counts, strict=False)
-    ]
-    return np.sort(np.concatenate(picks)).astype(np.int64)
+        raise StudioError(f"The counts per layer for {emotion} do not fit the {len(widths)} layers of the statistics.")
+    starts = np.cumsum([0, *widths[:-1]])
+    parts = np.split(keys, starts[1:])
+    return np.concatenate([start + _smallest(part, n) for start, part, n in zip(starts, parts, counts, strict=True)])
+
+
+def _smallest(keys: npt.NDArray[np.uint64], count: int) -> IntArray:
+    if count == 0:
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(keys <= np.partition(keys, count - 1)[count - 1])[:count]
 
 
 def _pairs(flat: IntArray, widths: tuple[int, ...]) -> torch.Tensor:
