@@ -2,13 +2,14 @@
 # make test    set up what is missing, then run the tests
 # make lint    ruff, mypy and the import contracts
 # make bench   the benchmarks: render speed, first sound, longest stall of the window
+# make eval    add the packages that judge naturalness and speaker similarity
 # make clean   remove what was made here; make distclean the environment as well
 
 VENV := .venv
 PY := $(VENV)/bin/python
 export VENV PYTHON
 
-.PHONY: run test lint format bench clean distclean
+.PHONY: run test lint format bench eval clean distclean
 
 run: $(VENV)/.installed
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" != Linux ]; then exec $(PY) -m studio; \
@@ -29,6 +30,9 @@ format: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(PY) -m studio bench
+
+eval: $(VENV)/.installed
+	@tools/setup eval
 
 clean:
 	rm -rf out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

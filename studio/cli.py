@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 
+from studio.cli_output import UsageError, print_json, say
 from studio.errors import StudioError
 
 VERB_MODULES = ("studio.cli_render", "studio.cli_identify", "studio.cli_masks", "studio.cli_about", "studio.cli_demo")
@@ -37,11 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     handler: Handler = args.run
     try:
         return handler(args)
+    except UsageError as error:
+        say(f"esn-studio: {error}")
+        return 2
     except StudioError as error:
-        print(f"esn-studio: {error}", file=sys.stderr)
+        if getattr(args, "json", False):
+            print_json({"error": str(error)})
+        else:
+            say(f"esn-studio: {error}")
         return 1
     except KeyboardInterrupt:
-        print("esn-studio: interrupted", file=sys.stderr)
+        say("esn-studio: interrupted; what was finished is kept")
         return 130
 
 

@@ -138,14 +138,7 @@ def _require_fit(settings: RenderSettings, info: ModelInfo, mask: EsnMask | None
         raise StudioError(
             f"{info.title} cannot render with content {settings.content}; it can do {' and '.join(info.content_modes)}."
         )
-    if settings.is_baseline:
-        return
-    if settings.layers is not None and settings.layers[1] >= len(widths):
-        raise StudioError(
-            f"The layer window {settings.layers[0]}-{settings.layers[1]} reaches past the {settings.module} module's "
-            f"{len(widths)} layers; use 0-{len(widths) - 1} at most."
-        )
-    if mask is not None:
+    if mask is not None and not settings.is_baseline:
         mask.check_fits(info.model_id, settings.module, widths)
 
 

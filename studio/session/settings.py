@@ -58,18 +58,12 @@ class RenderSettings:
     def steering(self, mask: EsnMask | None) -> Steering | None:
         """The intervention these settings ask for with ``mask``; None for the baseline.
 
-        Raises StudioError when something is to be steered and there is no mask, or the mask lacks an emotion.
+        Raises StudioError when something is to be steered and there is no mask, or the mask lacks an emotion or layer.
         """
         if self.is_baseline:
             return None
         if mask is None:
             raise StudioError("Steering needs an ESN mask and none is loaded; choose one, or set every strength to 0.")
-        for emotion, strength in self.strengths.items():
-            if strength and emotion not in mask.emotions:
-                raise StudioError(
-                    f"The mask holds no neurons for {emotion} (it has {', '.join(mask.emotions)}); "
-                    f"set the strength of {emotion} to 0 or choose another mask."
-                )
         strengths = {emotion: strength for emotion, strength in self.strengths.items() if strength}
         return Steering(mask, self.mode, strengths, self.layers, self.scope)
 
