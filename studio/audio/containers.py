@@ -16,6 +16,31 @@ _SIZE_SLACK = 64
 _OGG_HEADER = 27
 
 
+class ForgivingReader:
+    """A file as libsndfile is given it.
+
+    It has no name, because names are judged by their suffix before the content is. A damaged header can ask for a
+    place outside the file: it gets the nearest end, for an exception could not get out of the library.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._size = os.fstat(stream.fileno()).st_size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to ``offset`` from the start, the current position or the end, within the file."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        return self._stream.seek(min(max(0, base + offset), self._size))
+
+    def tell(self) -> int:
+        """Position from the start."""
+        return self._stream.tell()
+
+    def read(self, count: int) -> bytes:
+        """Up to ``count`` bytes."""
+        return self._stream.read(count)
+
+
 def looks_like_audio(stream: IO[bytes]) -> bool:
     """Whether the first bytes are those of a known sound file; the position is left at the start."""
     stream.seek(0)

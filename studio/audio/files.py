@@ -14,7 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from studio.audio.clip import Clip, FloatArray
-from studio.audio.containers import is_cut_short, looks_like_audio
+from studio.audio.containers import ForgivingReader, is_cut_short, looks_like_audio
 from studio.errors import StudioError
 
 FORMATS = "WAV, FLAC, MP3, Ogg, Opus or AIFF"
@@ -38,6 +38,10 @@ class AudioFileError(StudioError):
     """A sound file that cannot be opened or written."""
 
 
+class _UnreadableError(Exception):
+    """The content is no sound, or not all of it."""
+
+
 def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) -> Clip:
     """Read a sound file as mono float32 at its own rate; channels are averaged and the clip is named after the file.
 
@@ -46,22 +50,23 @@ def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) ->
     samples that are not usable numbers.
     """
     file = Path(path)
-    _require_file(file)
     try:
-        # Opened through a bare descriptor: soundfile judges named files by their suffix before their content.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        _require_file(file)
+        stream = file.open("rb")
     except OSError as error:
         raise AudioFileError(f"'{file}' cannot be opened: {_reason(error)}.") from error
-    with os.fdopen(descriptor, "rb") as stream:
+    with stream:
         known = looks_like_audio(stream)
         try:
-            with soundfile.SoundFile(stream) as sound:
+            with soundfile.SoundFile(ForgivingReader(stream)) as sound:
                 samples = _decode(file, stream, sound, max_seconds)
                 return Clip(samples, sound.samplerate, file.stem)
-        except soundfile.SoundFileError as error:
+        except (soundfile.SoundFileError, _UnreadableError) as error:
             if known:
-                raise _damaged(file) from error
-            raise _not_audio(file) from error
+                raise AudioFileError(f"'{file.name}' is damaged or cut short; copy or export it again.") from error
+            raise AudioFileError(
+                f"'{file.name}' is not a sound file that can be read; choose a {FORMATS} file."
+            ) from error
 
 
 def save_wav(path: str | os.PathLike[str], clip: Clip, subtype: str = "PCM_16") -> int:
@@ -91,7 +96,7 @@ def _require_file(file: Path) -> None:
 
 def _decode(file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_seconds: float | None) -> FloatArray:
     if sound.format not in _CONTAINERS:
-        raise _not_audio(file)
+        raise _UnreadableError
     rate, frames = sound.samplerate, sound.frames
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioFileError(
@@ -106,21 +111,19 @@ def _decode(file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_secon
             "Trim it and open it again."
         )
     if is_cut_short(stream):
-        raise _damaged(file)
-    samples = np.empty(frames, dtype=np.float32)
+        raise _UnreadableError
+    # In blocks, mixed down as they come: neither a lying header nor many channels decide how much memory is taken.
+    blocks: list[FloatArray] = []
     done = 0
-    while done < frames:
-        block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
-        if len(block) == 0:
-            break
+    while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
         _require_usable(file, block, done, rate)
-        samples[done : done + len(block)] = block.mean(axis=1, dtype=np.float64)
+        blocks.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
         done += len(block)
-    if done < frames - _LENGTH_SLACK_SECONDS * rate:
-        raise _damaged(file)
+    if done == 0 or done < frames - _LENGTH_SLACK_SECONDS * rate:
+        raise _UnreadableError
     if sound.format == "MP3" and stream.tell() < _MP3_SHARE_READ * os.fstat(stream.fileno()).st_size:
         raise AudioFileError(f"'{file.name}' states a wrong length, so its end would be lost; convert it to WAV first.")
-    return samples[:done]
+    return np.concatenate(blocks)
 
 
 def _require_usable(file: Path, block: FloatArray, offset: int, rate: int) -> None:
@@ -200,11 +203,3 @@ def _length(seconds: float) -> str:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
-
-
-def _damaged(file: Path) -> AudioFileError:
-    return AudioFileError(f"'{file.name}' is damaged or cut short; copy or export it again.")
-
-
-def _not_audio(file: Path) -> AudioFileError:
-    return AudioFileError(f"'{file.name}' is not a sound file that can be read; choose a {FORMATS} file.")
