@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +22,19 @@ SELECTORS = ("cas", "mad", "lape", "lap", "random")
 DEFAULT_RATE = "0.005"
 _BAR = 10
 _FACTS = (
-    ("model", ("model_id", "model_revision", "config_digest")),
-    ("selector", ("selector", "rate", "percentile", "threshold", "seed", "layer_matched")),
-    ("compared", ("compare",)),
-    ("successes", ("success_counts", "cap", "wer_threshold", "judge")),
-    ("corpus", ("corpus_fingerprint", "split")),
-    ("made", ("date", "tool_version")),
+    ("model", {"model_id": "", "model_revision": "revision", "config_digest": "config"}),
+    (
+        "selector",
+        {"selector": "", "rate": "rate", "percentile": "percentile", "threshold": "threshold", "seed": "seed"},
+    ),
+    ("compared", {"compare": ""}),
+    ("successes", {"success_counts": "", "cap": "cap", "wer_threshold": "WER at most", "judge": "judge"}),
+    ("corpus", {"corpus_fingerprint": "", "split": "split"}),
+    ("made", {"date": "", "tool_version": "by ESN Studio"}),
 )
-_SHOWN_APART = {"module", "counts", "notes", *(key for _, keys in _FACTS for key in keys)}
+"""Lines of ``mask show``: title, and the metadata on it with the words before each."""
+
+_SHOWN_APART = {"module", "notes", *(key for _, keys in _FACTS for key in keys)}
 
 
 def add_parsers(verbs: Any) -> None:
@@ -123,11 +127,15 @@ def run_show(args: argparse.Namespace) -> int:
     module = mask.metadata.get("module") or "unnamed module"
     print(f"  {'module':<12}{_plain(module)}, {len(mask.widths)} layers, {sum(mask.widths):,} neurons")
     for title, keys in _FACTS:
-        facts = [f"{key} {_plain(mask.metadata[key])}" for key in keys if mask.metadata.get(key) is not None]
+        facts = [
+            f"{words} {_plain(mask.metadata[key])}".strip()
+            for key, words in keys.items()
+            if mask.metadata.get(key) is not None
+        ]
         if facts:
-            print(f"  {title:<12}{', '.join(facts)}")
+            print(f"  {title:<12}{'; '.join(facts)}")
     for key in sorted(set(mask.metadata) - _SHOWN_APART):
-        print(f"  {_plain(key):<12}{_plain(mask.metadata[key])}")
+        print(f"  {_plain(key.replace('_', ' ')):<12}{_plain(mask.metadata[key])}")
     print(f"  {'SHA-256':<12}{mask.fingerprint()}")
     print()
     print(_histograms(mask))
@@ -243,17 +251,7 @@ def _plain(value: Any) -> str:
 
 def _finish(parser: argparse.ArgumentParser, handler: Callable[[argparse.Namespace], int]) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
-
-    @wraps(handler)
-    def run(args: argparse.Namespace) -> int:
-        try:
-            return handler(args)
-        except StudioError as error:
-            if args.json:
-                print_json({"error": str(error)})
-            raise
-
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=handler)
 
 
 def _rate(text: str) -> Decimal:

@@ -83,54 +83,41 @@ def select(
     selector = Selector(selector)
     if layer_counts is not None and selector is not Selector.RANDOM:
         raise StudioError(f"Counts per layer shape random masks only, not {selector} masks.")
-    share = _decimal(rate)
-    if not (isinstance(percentile, (int, float)) and 0 <= percentile <= 100):
+    if not 0 <= percentile <= 100:
         raise StudioError(f"The percentile must lie between 0 and 100; it is {percentile}.")
-    neurons = sum(stats.widths)
+    share, neurons = _decimal(rate), sum(stats.widths)
     count = _share(share, neurons)
     if count == 0 and layer_counts is None:
         raise StudioError(f"A rate of {rate} selects no neuron of {neurons}; use at least {1 / neurons:.2g}.")
     emotions, notes = _compare_set(stats, compare)
 
-    metadata: dict[str, Any] = {key: stats.metadata.get(key) for key in _CARRIED}
-    metadata |= {
+    settings: dict[str, Any] = {
         "selector": str(selector),
         "rate": float(share) if layer_counts is None else None,
-        "percentile": float(percentile) if selector is Selector.LAPE else None,
         "compare": list(emotions),
         "seed": seed if selector is Selector.RANDOM else stats.metadata.get("seed", seed),
-        "layer_matched": layer_counts is not None,
         "tool_version": __version__,
     }
     if selector is Selector.RANDOM:
+        settings["layer_matched"] = layer_counts is not None
         chosen = {emotion: _draw(emotion, seed, count, stats.widths, layer_counts) for emotion in emotions}
-        ranked = {emotion: np.zeros(len(flat)) for emotion, flat in chosen.items()}
+        scores = dict.fromkeys(emotions, np.zeros(neurons))
     else:
         probability = np.stack([stats.by_emotion[emotion].probability().numpy() for emotion in emotions])
         if selector is Selector.LAPE:
             threshold = float(np.percentile(probability, percentile))
-            metadata["threshold"] = threshold
-            scores = lape_scores(probability, threshold, _share(min(Decimal(1), CANDIDATE_FACTOR * share), neurons))
+            settings |= {"percentile": float(percentile), "threshold": threshold}
+            rows = lape_scores(probability, threshold, _share(min(Decimal(1), CANDIDATE_FACTOR * share), neurons))
         else:
-            scores = {Selector.LAP: lap_scores, Selector.MAD: mad_scores, Selector.CAS: cas_scores}[selector](
-                probability
-            )
-        chosen = {emotion: top(row, count) for emotion, row in zip(emotions, scores, strict=True)}
-        ranked = {emotion: row[chosen[emotion]] for emotion, row in zip(emotions, scores, strict=True)}
-        if len(emotions) == 1 and selector is not Selector.LAP:
-            notes.append(f"Only {emotions[0]} has successes: {selector} has nothing to compare it with.")
-        notes += [
-            f"{emotion}: only {len(flat)} of {count} neurons could be ranked, so its mask is smaller."
-            for emotion, flat in chosen.items()
-            if len(flat) < count
-        ]
-    metadata["counts"] = {emotion: len(flat) for emotion, flat in chosen.items()}
-    metadata["notes"] = notes
+            rows = _SCORES[selector](probability)
+        scores = dict(zip(emotions, rows, strict=True))
+        chosen = {emotion: top(scores[emotion], count) for emotion in emotions}
+        notes += _shortcomings(selector, {emotion: len(flat) for emotion, flat in chosen.items()}, count)
     return EsnMask(
         stats.widths,
         {emotion: _pairs(flat, stats.widths) for emotion, flat in chosen.items()},
-        {emotion: torch.from_numpy(row.astype(np.float32)) for emotion, row in ranked.items()},
-        metadata,
+        {emotion: torch.from_numpy(scores[emotion][flat].astype(np.float32)) for emotion, flat in chosen.items()},
+        {key: stats.metadata.get(key) for key in _CARRIED} | {"percentile": None} | settings | {"notes": notes},
     )
 
 
@@ -174,6 +161,9 @@ def lape_scores(probability: FloatArray, threshold: float, candidates: int) -> F
     return scores
 
 
+_SCORES = {Selector.LAP: lap_scores, Selector.MAD: mad_scores, Selector.CAS: cas_scores}
+
+
 def top(scores: FloatArray, count: int) -> IntArray:
     """Positions of the ``count`` largest finite scores, ascending; of equal scores the earlier positions win."""
     finite = np.flatnonzero(scores > -np.inf)
@@ -206,6 +196,17 @@ def _compare_set(stats: EmotionStatistics, compare: Sequence[str] | None) -> tup
     return present, [f"{emotion}: no successes, so it has no mask." for emotion in wanted if emotion not in present]
 
 
+def _shortcomings(selector: Selector, counts: Mapping[str, int], wanted: int) -> list[str]:
+    found = [
+        f"{emotion}: only {count} of {wanted} neurons could be ranked, so its mask is smaller."
+        for emotion, count in counts.items()
+        if count < wanted
+    ]
+    if len(counts) == 1 and selector is not Selector.LAP:
+        found.append(f"Only {next(iter(counts))} has successes: {selector} had no other emotion to compare it with.")
+    return found
+
+
 def _draw(
     emotion: str, seed: int, count: int, widths: tuple[int, ...], layer_counts: Mapping[str, Sequence[int]] | None
 ) -> IntArray:
@@ -220,7 +221,9 @@ def _draw(
     keys = np.random.PCG64(np.random.SeedSequence([seed, code])).random_raw(neurons)
     if layer_counts is None:
         return _smallest(keys, count)
-    counts = layer_counts.get(emotion, ())
+    if emotion not in layer_counts:
+        raise StudioError(f"There are no counts per layer for {emotion}, only for {', '.join(in_order(layer_counts))}.")
+    counts = layer_counts[emotion]
     if len(counts) != len(widths) or any(not 0 <= n <= width for n, width in zip(counts, widths, strict=True)):
         raise StudioError(f"The counts per layer for {emotion} do not fit the {len(widths)} layers of the statistics.")
     starts = np.cumsum([0, *widths[:-1]])

@@ -105,8 +105,8 @@ class EmotionStatistics:
     def merge(self, other: EmotionStatistics) -> EmotionStatistics:
         """Both sets of successes together.
 
-        Success counts add up; other metadata is kept where both agree. Raises StatisticsError when the two come from
-        different models or modules.
+        Success counts add up, the cap no longer holds, other metadata is kept where both agree. Raises
+        StatisticsError when the two come from different models or modules.
         """
         if self.widths != other.widths:
             raise StatisticsError(
@@ -131,9 +131,9 @@ class EmotionStatistics:
         """Write a ``*.stats.safetensors`` file atomically; raises StudioError when it cannot be written."""
         tensors: dict[str, torch.Tensor] = {}
         for emotion, statistics in self.by_emotion.items():
-            tensors[f"active.{emotion}"] = statistics.active.cpu()
-            tensors[f"sum.{emotion}"] = statistics.total.cpu()
-            tensors[f"sumsq.{emotion}"] = statistics.total_sq.cpu()
+            tensors[f"active.{emotion}"] = statistics.active
+            tensors[f"sum.{emotion}"] = statistics.total
+            tensors[f"sumsq.{emotion}"] = statistics.total_sq
             tensors[f"tokens.{emotion}"] = torch.tensor([statistics.tokens], dtype=torch.int64)
         data = tensorfile.to_bytes(tensors, {**self.metadata, "widths": list(self.widths)})
         atomic.write_bytes(Path(path), data)
@@ -187,7 +187,8 @@ def _from_tensors(tensors: Mapping[str, torch.Tensor], emotion: str, widths: tup
 
 
 def _merge_metadata(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {key: value for key, value in mine.items() if key in theirs and theirs[key] == value}
+    # Two capped sets together are no longer capped.
+    merged = {key: value for key, value in mine.items() if key != "cap" and key in theirs and theirs[key] == value}
     first, second = mine.get("success_counts"), theirs.get("success_counts")
     if _is_counts(first) and _is_counts(second):
         merged["success_counts"] = {

@@ -154,7 +154,10 @@ class GateTaps:
                     )
             if scoped and forwards and not announced:
                 raise TapError("Steering generated tokens only needs to be told which positions are generated.")
-            return self._collect() if records else None
+            if not records:
+                return None
+            with torch.inference_mode(False):
+                return self._collect()
         finally:
             self.abandon()
 
@@ -255,7 +258,8 @@ class _Tap:
         self.width = width
         self.device = torch.device(device)
         self.dtype = dtype
-        self.calls = torch.zeros((), dtype=torch.int64, device=device)
+        with torch.inference_mode(False):
+            self.calls = torch.zeros((), dtype=torch.int64, device=device)
         self.counts: _Counts | None = None
         self.loaded: tuple[Coefficients, ...] = ()
         self.buffers: list[Coefficients] = []

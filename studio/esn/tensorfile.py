@@ -23,7 +23,9 @@ _WIDTH_LIMIT = 2**31
 def to_bytes(tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> bytes:
     """The file as bytes; equal contents give equal bytes."""
     text = json.dumps({**document, "format": FORMAT}, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    return safetensors.torch.save({name: value.contiguous() for name, value in tensors.items()}, {_KEY: text})
+    # Clones: safetensors refuses tensors that are views of one another, such as the rows of a batch.
+    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    return safetensors.torch.save(copies, {_KEY: text})
 
 
 def read(
