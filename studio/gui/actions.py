@@ -1,0 +1,132 @@
+"""Menus and keys: every action by keyboard, and the dialog that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
+
+from studio.gui.state import A, B, SOURCE
+from studio.gui.widgets.layout import small
+
+if TYPE_CHECKING:
+    from studio.gui.main_window import MainWindow
+
+
+class Actions:
+    """Builds the window's menus; ``named`` holds every action by its text."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self.named: dict[str, QAction] = {}
+        self._file()
+        self._play()
+        self._view()
+        self._help()
+
+    def _file(self) -> None:
+        window = self._window
+        menu = window.menuBar().addMenu("&File")
+        self._add(menu, "&Open recording…", "Ctrl+O", window.ask_open)
+        self._add(menu, "Open &mask…", "Ctrl+Shift+O", window.ask_mask)
+        menu.addSeparator()
+        self._add(menu, "&Export take…", "Ctrl+E", window.ask_export)
+        menu.addSeparator()
+        self._add(menu, "&Quit", "Ctrl+Q", window.close)
+
+    def _play(self) -> None:
+        window = self._window
+        studio, playback = window.studio, window.studio.playback
+        menu = window.menuBar().addMenu("&Playback")
+        self._add(menu, "Play or stop", "Space", playback.toggle)
+        self._add(menu, "Loop", "L", lambda: playback.set_looping(not playback.looping))
+        self._add(menu, "Swap A and B", "X", playback.swap)
+        self._add(menu, "Back to the start", "Home", lambda: playback.seek(0.0))
+        menu.addSeparator()
+        for lane, key, name in ((SOURCE, "S", "the source"), (A, "A", "A"), (B, "B", "B")):
+            self._add(menu, f"Listen to {name}", key, lambda lane=lane: playback.listen(lane))
+        menu.addSeparator()
+        state = studio.state
+        self._add(menu, "Level match", "M", lambda: state.set_options(level_match=not state.level_match))
+        takes = menu.addMenu("Take to the heard lane")
+        for number in range(1, 10):
+            self._add(takes, f"Take {number}", str(number), lambda number=number: self._take(number))
+
+    def _view(self) -> None:
+        window = self._window
+        render = window.menuBar().addMenu("&Render")
+        self._add(render, "Render", "R", window.studio.renders.render)
+        self._add(render, "Cancel the render", "Esc", window.studio.renders.cancel)
+        menu = window.menuBar().addMenu("&View")
+        self._add(menu, "Audition", "Ctrl+1", lambda: window.show_workspace("audition"))
+        self._add(menu, "Localize", "Ctrl+2", lambda: window.show_workspace("localize"))
+        menu.addSeparator()
+        self._add(menu, "Zoom in", "Ctrl++", lambda: self._zoom(0.8))
+        self._add(menu, "Zoom out", "Ctrl+-", lambda: self._zoom(1.25))
+        self._add(menu, "Show everything", "0", window.studio.axis.show_all)
+        menu.addSeparator()
+        group = QActionGroup(window)
+        for choice, text in (("system", "Colours of the system"), ("dark", "Dark"), ("light", "Light")):
+            action = self._add(menu, text, "", lambda choice=choice: window.theme.choose(choice))
+            action.setCheckable(True)
+            action.setChecked(window.theme.choice == choice)
+            group.addAction(action)
+
+    def _help(self) -> None:
+        menu = self._window.menuBar().addMenu("&Help")
+        self._add(menu, "Keys", "F1", self._window.show_keys)
+
+    def _add(self, menu: QMenu, text: str, key: str, run: Callable[[], object]) -> QAction:
+        action = QAction(text, self._window)
+        if key:
+            action.setShortcut(QKeySequence(key))
+        action.triggered.connect(lambda _checked=False: run())
+        menu.addAction(action)
+        self.named[text.replace("&", "")] = action
+        return action
+
+    def _take(self, number: int) -> None:
+        window = self._window
+        heard = window.studio.playback.heard
+        window.studio.renders.assign(number, heard if heard != SOURCE else B)
+        if number <= len(window.studio.state.takes):
+            window.library.takes.select(number)
+
+    def _zoom(self, factor: float) -> None:
+        axis = self._window.studio.axis
+        inside = axis.start <= axis.playhead <= axis.stop
+        axis.zoom(factor, axis.playhead if inside else (axis.start + axis.stop) / 2)
+
+
+class KeysDialog(QDialog):
+    """Lists every key."""
+
+    def __init__(self, window: MainWindow, actions: Actions) -> None:
+        super().__init__(window)
+        self.setWindowTitle("Keys")
+        rows = [
+            (action.shortcut().toString(QKeySequence.SequenceFormat.NativeText), name.removesuffix("…"))
+            for name, action in actions.named.items()
+            if not action.shortcut().isEmpty() and not name.startswith("Take ")
+        ]
+        rows.insert(0, ("1 … 9", "Put that take into the heard lane"))
+        rows += [("Wheel, Shift+wheel", "Zoom and scroll the lanes"), ("Drag over a lane", "Loop that stretch")]
+        rows += [("Double-click a slider", "Reset it"), ("Arrows on a lane", "Move the playhead")]
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(8)
+        half = (len(rows) + 1) // 2
+        for index, (key, text) in enumerate(rows):
+            column = 0 if index < half else 2
+            grid.addWidget(small(key), index % half, column, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(QLabel(text), index % half, column + 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(16)
+        layout.addLayout(grid)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        layout.addWidget(buttons)

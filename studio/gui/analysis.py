@@ -1,0 +1,47 @@
+"""What the lanes draw of a clip: peaks, pitch and loudness. Computed in a worker, never on the window's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio.audio.clip import Clip
+from studio.audio.loudness import match_gains
+from studio.audio.peaks import PeakPyramid
+from studio.audio.pitch import PitchTrack, pitch_track
+
+LONGEST_PITCH_SECONDS = 60.0
+"""Pitch is not tracked on longer clips: no model here reads more, and a wait would buy an unreadable line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A clip ready to be drawn; ``pitch`` None where it was not tracked (streaming, or too long)."""
+
+    clip: Clip
+    peaks: PeakPyramid
+    pitch: PitchTrack | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.clip.seconds
+
+
+def draw(clip: Clip) -> Drawing:
+    """Peaks and pitch of a clip; takes up to a few tenths of a second."""
+    pitch = pitch_track(clip) if clip.seconds <= LONGEST_PITCH_SECONDS else None
+    return Drawing(clip, PeakPyramid(clip.samples), pitch)
+
+
+def draw_chunks(chunks: list[np.ndarray], rate: int) -> Drawing:
+    """Peaks of a render that is still arriving."""
+    clip = Clip(np.concatenate(chunks).astype(np.float32, copy=False), rate)
+    return Drawing(clip, PeakPyramid(clip.samples))
+
+
+def matched_gains(clips: Mapping[str, Clip]) -> dict[str, float]:
+    """Gain in dB per lane that makes them equally loud without clipping."""
+    return dict(zip(clips, match_gains(list(clips.values())), strict=True))

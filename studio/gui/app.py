@@ -1,0 +1,74 @@
+"""Opening the window."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from PySide6.QtCore import QObject, QSettings, Qt, QTimer, Signal
+from PySide6.QtWidgets import QApplication
+
+from studio.gui.engine_thread import notice_of
+from studio.gui.main_window import MainWindow
+from studio.gui.studio import Studio
+from studio.gui.theme import Theme
+
+
+class UncaughtErrors(QObject):
+    """Turns exceptions nobody caught, in any thread, into notices; the window goes on."""
+
+    notice = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._previous: tuple[Callable[..., object], Callable[..., object]] | None = None
+
+    def install(self) -> None:
+        """Listen from now on."""
+        self._previous = (sys.excepthook, threading.excepthook)
+        sys.excepthook = self._caught
+        threading.excepthook = lambda args: self._caught(args.exc_type, args.exc_value, args.exc_traceback)
+
+    def remove(self) -> None:
+        """Put the hooks back that were there before."""
+        if self._previous is not None:
+            sys.excepthook, threading.excepthook = self._previous
+            self._previous = None
+
+    def _caught(
+        self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        sys.__excepthook__(kind, error or kind(), trace)
+        self.notice.emit(notice_of(error or kind()))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Open the window and run until it is closed; returns the exit code."""
+    app = QApplication([sys.argv[0] if argv is None else "esn-studio", *(argv or ())])
+    app.setOrganizationName("ESN Studio")
+    app.setApplicationName("ESN Studio")
+    app.setAttribute(Qt.ApplicationAttribute.AA_DontShowIconsInMenus)
+    settings = QSettings()
+    theme = Theme(app, str(settings.value("theme", "system")))
+    studio = Studio()
+    window = MainWindow(studio, theme, settings)
+    errors = UncaughtErrors()
+    errors.notice.connect(studio.notice, Qt.ConnectionType.QueuedConnection)
+    errors.install()
+    window.show()
+    # The window is painted before anything else begins.
+    QTimer.singleShot(0, studio, studio.start)
+    try:
+        return app.exec()
+    finally:
+        errors.remove()
+
+
+def main() -> int:
+    """Open the window with the process's own arguments."""
+    return run()

@@ -1,0 +1,1 @@
+"""Listening: lanes, words, transport, takes and the steering panel."""

@@ -1,0 +1,303 @@
+"""What one lane draws over time: waveform, pitch line, loop region and playhead."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QPolygonF,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from studio.gui import theme
+from studio.gui.analysis import Drawing
+from studio.gui.formats import clock
+from studio.gui.timeaxis import TimeAxis
+
+PITCH_LOW, PITCH_HIGH = 60.0, 500.0
+"""Hz at the bottom and top of every lane: one scale, so that lanes can be compared."""
+
+PITCH_MARKS = (100.0, 200.0, 400.0)
+_DRAG_PIXELS = 4
+
+
+class TimeCanvas(QWidget):
+    """A strip on the shared time axis: maps seconds to pixels, zooms, scrolls, seeks and marks loops."""
+
+    seek_asked = Signal(float)
+
+    def __init__(self, axis: TimeAxis) -> None:
+        super().__init__()
+        self.axis = axis
+        self._pressed_at: float | None = None
+        self._dragging = False
+        self.setMouseTracking(False)
+        axis.view_changed.connect(self.redraw)
+        axis.loop_changed.connect(self.update)
+        axis.playhead_changed.connect(self._move_playhead)
+        self._playhead_x = 0.0
+        self._still: QPixmap | None = None
+
+    def x_of(self, seconds: float) -> float:
+        """Pixel of a time."""
+        return (seconds - self.axis.start) / (self.axis.stop - self.axis.start) * self.width()
+
+    def seconds_at(self, x: float) -> float:
+        """Time under a pixel."""
+        return self.axis.start + x / max(1, self.width()) * (self.axis.stop - self.axis.start)
+
+    def redraw(self) -> None:
+        """Draw the still part anew."""
+        self._still = None
+        self.update()
+
+    def draw_still(self, painter: QPainter) -> None:
+        """Draw everything that does not move with the playhead."""
+        raise NotImplementedError
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Copy the still part, then loop region and playhead over it."""
+        ratio = self.devicePixelRatioF()
+        if self._still is None or self._still.devicePixelRatio() != ratio:
+            self._still = QPixmap(max(1, math.ceil(self.width() * ratio)), max(1, math.ceil(self.height() * ratio)))
+            self._still.setDevicePixelRatio(ratio)
+            still = QPainter(self._still)
+            still.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self.draw_still(still)
+            still.end()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._still)
+        colours = theme.current()
+        if self.axis.loop is not None:
+            left, right = (self.x_of(edge) for edge in self.axis.loop)
+            shade = QColor(colours.accent)
+            shade.setAlphaF(0.13)
+            painter.fillRect(QRectF(left, 0, right - left, self.height()), shade)
+            shade.setAlphaF(0.8)
+            painter.setPen(QPen(shade, 1))
+            for edge in (left, right):
+                painter.drawLine(QPointF(edge, 0), QPointF(edge, self.height()))
+        self._playhead_x = self.x_of(self.axis.playhead)
+        painter.setPen(QPen(QColor(colours.text), 1))
+        x = round(self._playhead_x) + 0.5
+        painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(colours.accent), 1))
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Draw anew at the new size."""
+        self.redraw()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom around the mouse; sideways or with Shift, scroll."""
+        delta = event.angleDelta()
+        sideways = delta.x() or (delta.y() if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 0)
+        if sideways:
+            self.axis.scroll(-sideways / 120 * 0.1 * (self.axis.stop - self.axis.start))
+        elif delta.y():
+            self.axis.zoom(0.8 ** (delta.y() / 120), self.seconds_at(event.position().x()))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Start a click (seek) or a drag (loop region)."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed_at = event.position().x()
+            self._dragging = False
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Mark a loop region once the mouse has really moved."""
+        if self._pressed_at is None:
+            return
+        x = event.position().x()
+        if abs(x - self._pressed_at) > _DRAG_PIXELS:
+            self._dragging = True
+        if self._dragging:
+            self.axis.set_loop((self.seconds_at(self._pressed_at), self.seconds_at(x)))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A click seeks."""
+        if self._pressed_at is not None and not self._dragging:
+            self.seek_asked.emit(min(max(self.seconds_at(event.position().x()), 0.0), self.axis.length))
+        self._pressed_at = None
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Clear the loop region."""
+        self._pressed_at = None
+        self.axis.set_loop(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows move the playhead, Home and End jump, plus and minus zoom, 0 shows everything."""
+        key = event.key()
+        span = self.axis.stop - self.axis.start
+        if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.seek_asked.emit(
+                min(max(self.axis.playhead + (0.1 if key == Qt.Key.Key_Right else -0.1), 0.0), self.axis.length)
+            )
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            self.seek_asked.emit(0.0 if key == Qt.Key.Key_Home else self.axis.length)
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            middle = self.axis.playhead if self.axis.start <= self.axis.playhead <= self.axis.stop else None
+            around = middle if middle is not None else self.axis.start + span / 2
+            self.axis.zoom(1.25 if key == Qt.Key.Key_Minus else 0.8, around)
+        elif key == Qt.Key.Key_0:
+            self.axis.show_all()
+        else:
+            super().keyPressEvent(event)
+
+    def _move_playhead(self, seconds: float) -> None:
+        x = self.x_of(seconds)
+        if round(x) != round(self._playhead_x):
+            for each in (x, self._playhead_x):
+                self.update(round(each) - 2, 0, 5, self.height())
+
+
+class Ruler(TimeCanvas):
+    """Times above the lanes."""
+
+    def __init__(self, axis: TimeAxis) -> None:
+        super().__init__(axis)
+        self.setFixedHeight(24)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Time ruler")
+        self.setToolTip("Click to move the playhead, drag to loop, double-click to clear the loop, wheel to zoom")
+
+    def draw_still(self, painter: QPainter) -> None:
+        """Draw ticks and round times."""
+        colours = theme.current()
+        painter.fillRect(self.rect(), QColor(colours.window))
+        painter.setFont(theme.font(theme.SMALL_PX))
+        metrics = painter.fontMetrics()
+        for seconds in self.axis.ticks(self.width() // 72):
+            x = round(self.x_of(seconds)) + 0.5
+            painter.setPen(QPen(QColor(colours.border), 1))
+            painter.drawLine(QPointF(x, 18), QPointF(x, 24))
+            label = clock(seconds)
+            width = metrics.horizontalAdvance(label)
+            left = min(max(x - width / 2, 0), self.width() - width)
+            painter.setPen(QColor(colours.muted))
+            painter.drawText(QRectF(left, 2, width + 1, 16), Qt.AlignmentFlag.AlignLeft, label)
+
+
+class WaveCanvas(TimeCanvas):
+    """Waveform and pitch line of one lane, or a sentence that says how to fill it."""
+
+    def __init__(self, axis: TimeAxis, lane: str) -> None:
+        super().__init__(axis)
+        self._lane = lane
+        self._drawing: Drawing | None = None
+        self._hint = ""
+        self._heard = False
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def sizeHint(self) -> QSize:
+        """Room for a readable pitch line."""
+        return QSize(480, 120)
+
+    def minimumSizeHint(self) -> QSize:
+        """Still readable."""
+        return QSize(240, 56)
+
+    def show_drawing(self, drawing: Drawing | None, hint: str = "") -> None:
+        """Draw a clip, or the hint in its place."""
+        self._drawing = drawing
+        self._hint = hint
+        self.redraw()
+
+    def show_heard(self, heard: bool) -> None:
+        """Draw brighter while this lane is the one that is heard."""
+        if heard != self._heard:
+            self._heard = heard
+            self.redraw()
+
+    def draw_still(self, painter: QPainter) -> None:
+        """Draw grid, waveform and pitch."""
+        colours = theme.current()
+        painter.fillRect(self.rect(), QColor(colours.canvas))
+        painter.setPen(QPen(QColor(colours.grid), 1))
+        for seconds in self.axis.ticks(self.width() // 72):
+            x = round(self.x_of(seconds)) + 0.5
+            painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+        if self._drawing is None:
+            painter.setFont(theme.font())
+            painter.setPen(QColor(colours.muted))
+            painter.drawText(
+                self.rect().adjusted(16, 0, -16, 0), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._hint
+            )
+            return
+        self._draw_pitch_marks(painter, colours)
+        self._draw_wave(painter, self._drawing, colours)
+        if self._drawing.pitch is not None:
+            self._draw_pitch(painter, self._drawing, colours)
+
+    def pitch_y(self, hertz: float) -> float:
+        """Pixel of a pitch on the lanes' common logarithmic scale."""
+        share = math.log(hertz / PITCH_LOW) / math.log(PITCH_HIGH / PITCH_LOW)
+        return 6 + (1 - share) * (self.height() - 12)
+
+    def _draw_pitch_marks(self, painter: QPainter, colours: theme.Colours) -> None:
+        painter.setFont(theme.font(theme.SMALL_PX))
+        for hertz in PITCH_MARKS:
+            y = round(self.pitch_y(hertz)) + 0.5
+            painter.setPen(QPen(QColor(colours.grid), 1))
+            painter.drawLine(QPointF(0, y), QPointF(self.width() - 44, y))
+            painter.setPen(QColor(colours.faint))
+            painter.drawText(
+                QRectF(self.width() - 56, y - 8, 52, 16),
+                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+                f"{hertz:.0f} Hz",
+            )
+
+    def _draw_wave(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
+        ratio = self.devicePixelRatioF()
+        rate, total = drawing.clip.rate, len(drawing.clip.samples)
+        start = min(max(int(self.axis.start * rate), 0), total)
+        stop = min(int(math.ceil(self.axis.stop * rate)), total)
+        if stop <= start:
+            return
+        left, right = self.x_of(start / rate), self.x_of(stop / rate)
+        columns = max(1, round((right - left) * ratio))
+        lowest, highest = drawing.peaks.slice(start, stop, columns)
+        middle, reach = self.height() / 2, self.height() / 2 - 4
+        xs = left + (np.arange(columns) + 0.5) / ratio
+        tops = middle - np.clip(highest, -1, 1) * reach - 0.5
+        bottoms = middle - np.clip(lowest, -1, 1) * reach + 0.5
+        outline = [QPointF(x, y) for x, y in zip(xs.tolist(), tops.tolist(), strict=True)]
+        outline += [QPointF(x, y) for x, y in zip(xs[::-1].tolist(), bottoms[::-1].tolist(), strict=True)]
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40))
+        painter.drawPolygon(QPolygonF(outline))
+
+    def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
+        assert drawing.pitch is not None
+        times, hertz = drawing.pitch
+        inside = (times >= self.axis.start - 0.02) & (times <= self.axis.stop + 0.02)
+        times, hertz = times[inside], hertz[inside]
+        voiced = ~np.isnan(hertz)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], voiced, [False]]).astype(np.int8)))
+        under = QPen(QColor(colours.canvas), 4.5)
+        over = QPen(QColor(colours.text), 2)
+        for pen in (under, over):
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+            painter.setPen(pen)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                painter.drawPolyline(
+                    [
+                        QPointF(self.x_of(second), self.pitch_y(min(max(pitch, PITCH_LOW), PITCH_HIGH)))
+                        for second, pitch in zip(times[first:last].tolist(), hertz[first:last].tolist(), strict=True)
+                    ]
+                )

@@ -1,0 +1,157 @@
+"""The source lane and the two take lanes on one time axis."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
+
+from studio.gui.audition.canvas import Ruler
+from studio.gui.audition.lane import LaneView
+from studio.gui.formats import clock, decibels
+from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
+from studio.gui.timeaxis import TimeAxis
+from studio.gui.words import flags_help, take_flags, take_wer, transcript_words
+
+_SCROLL_STEPS = 10_000
+
+
+class LanesView(QWidget):
+    """Shows ``state.source`` and ``state.lanes``; asks for seeks and for another lane to be heard."""
+
+    seek_asked = Signal(float)
+    listen_asked = Signal(str)
+
+    def __init__(self, state: StudioState, axis: TimeAxis) -> None:
+        super().__init__()
+        self.setObjectName("lanes")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._state = state
+        self._axis = axis
+        self.lanes = {lane: LaneView(axis, lane) for lane in LANES}
+        self.ruler = Ruler(axis)
+        self._bar = QScrollBar(Qt.Orientation.Horizontal)
+        self._bar.setAccessibleName("Scroll the time axis")
+        self._bar.setFixedHeight(10)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 4, 12, 4)
+        layout.setSpacing(6)
+        layout.addWidget(self.ruler)
+        for lane in LANES:
+            layout.addWidget(self.lanes[lane], 1)
+        layout.addWidget(self._bar)
+        self.ruler.seek_asked.connect(self.seek_asked)
+        for view in self.lanes.values():
+            view.canvas.seek_asked.connect(self.seek_asked)
+            view.listen_asked.connect(self.listen_asked)
+            view.lock_toggled.connect(state.set_locked)
+        self._bar.valueChanged.connect(self._scroll)
+        axis.view_changed.connect(self._show_view)
+        state.source_changed.connect(self._show_source)
+        state.lane_changed.connect(self._show_lane)
+        state.locks_changed.connect(self._show_locks)
+        state.gains_changed.connect(self._show_gains)
+        state.options_changed.connect(self._show_gains)
+        state.steer_changed.connect(self._show_hints)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show everything anew, as after a change of colours."""
+        self._show_source()
+        for lane in TAKE_LANES:
+            self._show_lane(lane)
+        self._show_locks()
+        self._show_gains()
+        self._show_view()
+        self.ruler.redraw()
+
+    def show_heard(self, lane: str) -> None:
+        """Mark the lane that is heard."""
+        for name, view in self.lanes.items():
+            view.show_heard(name == lane)
+
+    def _show_source(self) -> None:
+        view, source = self.lanes[SOURCE], self._state.source
+        view.listen.setEnabled(source is not None)
+        if source is None:
+            view.title.setText("")
+            view.length.setText("")
+            view.canvas.show_drawing(None, "Open a recording (Ctrl+O), drop one here, or choose a demo line.")
+            view.show_words([])
+        else:
+            view.title.setText(source.name)
+            view.length.setText(clock(source.drawing.seconds))
+            view.canvas.show_drawing(source.drawing)
+            note = "No transcript: type the words on the left to see word errors."
+            view.show_words(transcript_words(source.reference), note)
+        self._fit_axis()
+
+    def _show_lane(self, lane: str) -> None:
+        view, content = self.lanes[lane], self._state.lanes[lane]
+        shown = content.shown if content is not None else None
+        view.listen.setEnabled(content is not None and content.drawing is not None)
+        view.title.setText(content.title if content is not None else "")
+        seconds = content.drawing.seconds if content is not None and content.drawing is not None else None
+        view.length.setText(clock(seconds) if seconds is not None else "")
+        view.canvas.show_drawing(content.drawing if content is not None else None, self._hint(lane))
+        view.flags.setText(take_flags(shown.take) if shown is not None else "")
+        view.flags.setToolTip(flags_help(shown.take) if shown is not None else "")
+        text, bad = take_wer(shown.take) if shown is not None else ("", False)
+        view.show_wer(text, bad=bad)
+        if shown is not None:
+            view.show_words(shown.words, "The model emitted no words.")
+        else:
+            view.show_words([], "Rendering…" if content is not None else "")
+        self._fit_axis()
+        self._show_gains()
+
+    def _hint(self, lane: str) -> str:
+        content = self._state.lanes[lane]
+        if content is not None:
+            return "Rendering…"
+        if self._state.source is None:
+            return ""
+        if self._state.steer.target is None:
+            return (
+                "Choose a target emotion on the right: its conversion lands here."
+                if lane == "A"
+                else "Then raise an intensity: the steered take lands here."
+            )
+        if lane == "A":
+            return "Press Render (R): the conversion without steering lands here."
+        return "Raise an intensity on the right: the steered take lands here. X swaps A and B while they play."
+
+    def _show_hints(self) -> None:
+        for lane in TAKE_LANES:
+            if self._state.lanes[lane] is None:
+                self.lanes[lane].canvas.show_drawing(None, self._hint(lane))
+
+    def _show_locks(self) -> None:
+        for lane in TAKE_LANES:
+            self.lanes[lane].show_locked(lane in self._state.locks)
+
+    def _show_gains(self) -> None:
+        for lane, view in self.lanes.items():
+            gain = self._state.gains.get(lane) if self._state.level_match else None
+            view.gain.setText(decibels(gain) if gain is not None else "")
+
+    def _fit_axis(self) -> None:
+        drawings = [self._state.source.drawing] if self._state.source is not None else []
+        drawings += [held.drawing for held in self._state.lanes.values() if held is not None and held.drawing is not None]
+        longest = max((drawing.seconds for drawing in drawings), default=1.0)
+        if abs(longest - self._axis.length) > 1e-6:
+            self._axis.set_length(longest)
+
+    def _show_view(self) -> None:
+        axis = self._axis
+        span = axis.stop - axis.start
+        self._bar.blockSignals(True)
+        self._bar.setPageStep(round(span / axis.length * _SCROLL_STEPS))
+        self._bar.setMaximum(_SCROLL_STEPS - self._bar.pageStep())
+        self._bar.setSingleStep(max(1, self._bar.pageStep() // 10))
+        self._bar.setValue(round(axis.start / axis.length * _SCROLL_STEPS))
+        self._bar.setEnabled(axis.zoomed)
+        self._bar.blockSignals(False)
+
+    def _scroll(self, value: int) -> None:
+        start = value / _SCROLL_STEPS * self._axis.length
+        self._axis.show(start, start + self._axis.stop - self._axis.start)

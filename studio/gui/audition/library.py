@@ -1,0 +1,142 @@
+"""The left panel: what is open, its transcript, and the takes made so far."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel
+
+from studio.gui.audition.takes import TakesList
+from studio.gui.icons import icon
+from studio.gui.sources import DemoLine, Sources
+from studio.gui.state import StudioState
+from studio.gui.widgets.layout import explain, heading, small
+
+WIDTH = 256
+
+
+class LibraryPanel(QWidget):
+    """Source on top, takes below."""
+
+    open_asked = Signal()
+    line_chosen = Signal(object)
+    export_asked = Signal()
+    assign_asked = Signal(int, str)
+
+    def __init__(self, state: StudioState, sources: Sources) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._state = state
+        self._sources = sources
+        self.lines = QToolButton()
+        self.lines.setText("Demo lines")
+        self.lines.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.lines.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.lines.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.lines.setAccessibleName("Demo lines")
+        self.menu = QMenu(self.lines)
+        self.lines.setMenu(self.menu)
+        self.open = QPushButton("Open…")
+        self.open.setToolTip("Open a WAV, FLAC, MP3 or Ogg recording (Ctrl+O), or drop one on the window")
+        self.name = QElidingLabel()
+        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.about = small()
+        self.reference = QLineEdit()
+        self.reference.setPlaceholderText("Transcript: type what is said")
+        self.reference.setAccessibleName("Transcript of the source")
+        self.takes = TakesList(state)
+        self.to_a, self.to_b = QPushButton("To A"), QPushButton("To B")
+        self.export = QPushButton("Export…")
+        for button in (self.to_a, self.to_b, self.export):
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._lay_out()
+        self.recolour()
+        self.open.clicked.connect(self.open_asked)
+        self.reference.editingFinished.connect(
+            lambda: state.set_reference(" ".join(self.reference.text().split()) or None)
+        )
+        self.takes.assign_asked.connect(self.assign_asked)
+        self.takes.selected.connect(self._show_selection)
+        self.to_a.clicked.connect(lambda: self._assign("A"))
+        self.to_b.clicked.connect(lambda: self._assign("B"))
+        self.export.clicked.connect(self.export_asked)
+        state.source_changed.connect(self._show_source)
+        sources.demo_lines_changed.connect(self._fill_menu)
+        self._show_source()
+        self._fill_menu()
+        self._show_selection()
+
+    def recolour(self) -> None:
+        """Draw the icons in another scheme's colours."""
+        self.lines.setIcon(icon("lines"))
+        self.open.setIcon(icon("open"))
+        self.export.setIcon(icon("export"))
+        self.takes.viewport().update()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 4, 12, 12)
+        layout.setSpacing(6)
+        layout.addWidget(heading("Source"))
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.lines, 1)
+        buttons.addWidget(self.open, 1)
+        layout.addLayout(buttons)
+        layout.addWidget(self.name)
+        layout.addWidget(self.about)
+        layout.addWidget(self.reference)
+        layout.addSpacing(8)
+        layout.addWidget(heading("Takes"))
+        takes = QVBoxLayout()
+        takes.setContentsMargins(0, 0, 0, 0)
+        takes.addWidget(self.takes)
+        layout.addLayout(takes, 1)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for button in (self.to_a, self.to_b, self.export):
+            row.addWidget(button)
+        layout.addLayout(row)
+
+    def _assign(self, lane: str) -> None:
+        shown = self.takes.current_take
+        if shown is not None:
+            self.assign_asked.emit(shown.number, lane)
+
+    def _show_source(self) -> None:
+        source = self._state.source
+        self.name.setText(source.name if source is not None else "Nothing is open")
+        if source is None:
+            self.about.setText("")
+        else:
+            clip = source.drawing.clip
+            kind = "demo line" if source.demo else "recording"
+            self.about.setText(f"{kind}, {clip.seconds:.2f} s, {clip.rate / 1000:g} kHz")
+        explain(self.reference, source is not None, "Open a recording first", "What is said, to count word errors")
+        if not self.reference.hasFocus() or source is None or source.reference:
+            self.reference.setText((source.reference or "") if source is not None else "")
+            self.reference.setCursorPosition(0)
+
+    def _show_selection(self) -> None:
+        chosen = self.takes.current_take is not None
+        explain(self.to_a, chosen, "No take is selected", "Put the selected take into lane A")
+        explain(self.to_b, chosen, "No take is selected", "Put the selected take into lane B")
+        explain(self.export, chosen, "No take is selected", "Write the selected take as WAV with its settings (Ctrl+E)")
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        speakers: dict[str, list[DemoLine]] = {}
+        for line in self._sources.demo_lines:
+            speakers.setdefault(line.speaker, []).append(line)
+        for speaker, lines in speakers.items():
+            submenu = self.menu.addMenu(f"Speaker {speaker}")
+            submenu.aboutToShow.connect(lambda submenu=submenu, lines=lines: self._fill_speaker(submenu, lines))
+        explain(self.lines, bool(speakers), "The demo lines are still being listed", "Lines that ship with the studio")
+
+    def _fill_speaker(self, submenu: QMenu, lines: list[DemoLine]) -> None:
+        if submenu.isEmpty():
+            for line in lines:
+                submenu.addAction(
+                    f"{int(line.id.split('_')[-1])}  {line.text}", lambda line=line: self.line_chosen.emit(line)
+                )

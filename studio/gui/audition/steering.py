@@ -1,0 +1,273 @@
+"""The steering panel: target emotion, mode, intensity per emotion, layer window, seed and content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from studio.emotions import COLOURS, TARGETS
+from studio.gui import theme
+from studio.gui.intensity import MODE_HELP, MODES, RANGES
+from studio.gui.state import StudioState
+from studio.gui.widgets.intensity import IntensityRow
+from studio.gui.widgets.layerstrip import LayerStrip
+from studio.gui.widgets.layout import explain, heading, link, small
+from studio.gui.widgets.toggles import EmotionButtons, Segments
+
+WIDTH = 320
+
+
+class SteeringPanel(QWidget):
+    """Shows and edits ``state.steer``; ``render_asked`` when Render is pressed."""
+
+    render_asked = Signal()
+
+    def __init__(self, state: StudioState) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._state = state
+        self.targets = EmotionButtons("Target emotion")
+        self.modes = Segments({mode: mode for mode in MODES}, name="Mode", hints=MODE_HELP)
+        self.rows = {emotion: IntensityRow(emotion) for emotion in TARGETS}
+        self.scale = ZoneScale()
+        self.reset_button = link("reset", "Set all intensities to zero")
+        self.strip = LayerStrip()
+        self.first, self.last = _layer_box("First layer"), _layer_box("Last layer")
+        self.all_layers = link("all layers", "Steer all layers")
+        self.content = Segments(
+            {"free": "free", "lock": "lock"},
+            name="Content",
+            hints={
+                "free": "The model speaks the words itself: more freedom, only words it knows",
+                "lock": "Words and timbre come from the recording, emotion from the model: any voice, any words",
+            },
+        )
+        self.scope = Segments(
+            {"all": "all", "generated": "generated"},
+            name="Token scope",
+            hints={"all": "Steer prompt and generated tokens", "generated": "Steer generated tokens only"},
+        )
+        self.seed = QSpinBox()
+        self.seed.setRange(-1, 999_999)
+        self.seed.setSpecialValueText("greedy")
+        self.seed.setKeyboardTracking(False)
+        self.seed.setAccessibleName("Seed")
+        self.seed.setToolTip("Greedy decoding, or a number to sample with: the same seed gives the same take")
+        self.auto_render = QCheckBox("Auto-render")
+        self.auto_render.setToolTip("Render shortly after the last change")
+        self.auto_play = QCheckBox("Auto-play")
+        self.auto_play.setToolTip("Play a take while it renders")
+        self.render = QPushButton("Render")
+        self.render.setObjectName("primary")
+        self.render.setMinimumHeight(34)
+        self._lay_out()
+        self._connect()
+        for show in (self._show_steer, self._show_mask, self._show_model, self._show_options):
+            show()
+
+    def allow_render(self, reason: str | None) -> None:
+        """Enable Render, or disable it with the reason to show on hover."""
+        explain(self.render, reason is None, reason or "", "Render the take (R)")
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 4, 12, 12)
+        layout.setSpacing(4)
+
+        def section(*widgets: QWidget) -> None:
+            for widget in widgets:
+                layout.addWidget(widget)
+            layout.addSpacing(8)
+
+        section(heading("Target emotion"), self.targets)
+        section(heading("Mode"), self.modes)
+        intensities = QVBoxLayout()
+        intensities.setSpacing(0)
+        layout.addWidget(heading("Intensity", self.reset_button))
+        for row in self.rows.values():
+            intensities.addWidget(row)
+        intensities.addWidget(self.scale)
+        layout.addLayout(intensities)
+        layout.addSpacing(8)
+        layout.addWidget(heading("Layers", small("from"), self.first, small("to"), self.last, self.all_layers))
+        layout.addSpacing(4)
+        layout.addWidget(self.strip)
+        layout.addSpacing(8)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(8)
+        grid.setColumnMinimumWidth(0, 56)
+        grid.setColumnStretch(1, 1)
+        for index, (text, widget) in enumerate((("Content", self.content), ("Tokens", self.scope), ("Seed", self.seed))):
+            label = QLabel(text)
+            label.setProperty("role", "heading")
+            grid.addWidget(label, index, 0)
+            grid.addWidget(widget, index, 1)
+        layout.addLayout(grid)
+        layout.addStretch(1)
+        checks = QHBoxLayout()
+        checks.addWidget(self.auto_render)
+        checks.addStretch(1)
+        checks.addWidget(self.auto_play)
+        layout.addLayout(checks)
+        layout.addSpacing(4)
+        layout.addWidget(self.render)
+
+    def _connect(self) -> None:
+        state = self._state
+        self.targets.chosen.connect(lambda key: state.set_steer(replace(state.steer, target=key)))
+        self.modes.chosen.connect(self._choose_mode)
+        for row in self.rows.values():
+            row.edited.connect(self._choose_strength)
+        self.reset_button.clicked.connect(lambda: state.set_steer(replace(state.steer, strengths={})))
+        self.strip.window_chosen.connect(lambda window: state.set_steer(replace(state.steer, layers=window)))
+        self.first.valueChanged.connect(lambda value: self._choose_layers(value, max(value, self.last.value())))
+        self.last.valueChanged.connect(lambda value: self._choose_layers(min(value, self.first.value()), value))
+        self.all_layers.clicked.connect(lambda: state.set_steer(replace(state.steer, layers=None)))
+        self.content.chosen.connect(lambda key: state.set_steer(replace(state.steer, content=key)))
+        self.scope.chosen.connect(lambda key: state.set_steer(replace(state.steer, scope=key)))
+        self.seed.valueChanged.connect(
+            lambda value: state.set_steer(replace(state.steer, seed=None if value < 0 else value))
+        )
+        self.auto_render.toggled.connect(lambda on: state.set_options(auto_render=on))
+        self.auto_play.toggled.connect(lambda on: state.set_options(auto_play=on))
+        self.render.clicked.connect(self.render_asked)
+        state.steer_changed.connect(self._show_steer)
+        state.mask_changed.connect(self._show_mask)
+        state.model_changed.connect(self._show_model)
+        state.options_changed.connect(self._show_options)
+
+    def _choose_strength(self, emotion: str, value: float) -> None:
+        steer = self._state.steer
+        self._state.set_steer(replace(steer, strengths={**steer.strengths, emotion: value}))
+
+    def _choose_mode(self, mode: str) -> None:
+        steer = self._state.steer
+        self._state.set_steer(replace(steer, mode=mode, strengths=translate(steer.strengths, steer.mode, mode)))
+
+    def _choose_layers(self, first: int, last: int) -> None:
+        mask = self._state.mask
+        everything = mask is None or (first == 0 and last == mask.layers - 1)
+        self._state.set_steer(replace(self._state.steer, layers=None if everything else (first, last)))
+
+    def _show_steer(self) -> None:
+        steer = self._state.steer
+        self.targets.show_value(steer.target)
+        self.modes.show_value(steer.mode)
+        for emotion, row in self.rows.items():
+            row.show_value(steer.mode, steer.strengths.get(emotion, 0.0))
+        self.scale.show_mode(steer.mode)
+        self.content.show_value(steer.content)
+        self.scope.show_value(steer.scope)
+        _show_number(self.seed, -1 if steer.seed is None else steer.seed)
+        explain(self.reset_button, not steer.is_baseline, "All intensities are zero", "Set all intensities to zero")
+        self._show_layers()
+
+    def _show_mask(self) -> None:
+        mask = self._state.mask
+        for emotion, row in self.rows.items():
+            held = mask is not None and emotion in mask.emotions
+            missing = f"This mask holds no neurons for {emotion}" if mask is not None else "No mask is open"
+            row.allow(None if held else missing)
+        for box in (self.first, self.last):
+            explain(box, mask is not None, "No mask is open", box.accessibleName())
+            box.blockSignals(True)
+            box.setMaximum(mask.layers - 1 if mask is not None else 0)
+            box.blockSignals(False)
+        self._show_layers()
+
+    def _show_layers(self) -> None:
+        mask, steer = self._state.mask, self._state.steer
+        top = mask.layers - 1 if mask is not None else 0
+        first, last = steer.layers or (0, top)
+        _show_number(self.first, first)
+        _show_number(self.last, last)
+        explain(self.all_layers, steer.layers is not None, "All layers are steered", "Steer all layers again")
+        shown = _leading(steer.strengths, steer.target)
+        if mask is None or not mask.emotions:
+            self.strip.show_counts([], "", "")
+        else:
+            shown = shown if shown in mask.emotions else mask.emotions[0]
+            self.strip.show_counts(mask.counts[shown], COLOURS[shown], shown)
+        self.strip.show_window(steer.layers)
+
+    def _show_model(self) -> None:
+        model = self._state.model
+        modes = [str(mode) for mode in model.content_modes] if model is not None else ["free", "lock"]
+        self.content.allow(modes, f"{model.title if model else 'The model'} offers no such choice")
+
+    def _show_options(self) -> None:
+        for box, on in ((self.auto_render, self._state.auto_render), (self.auto_play, self._state.auto_play)):
+            box.blockSignals(True)
+            box.setChecked(on)
+            box.blockSignals(False)
+
+
+class ZoneScale(QWidget):
+    """The zones' names under the sliders, aligned with their tracks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(16)
+        self._mode = "gain"
+
+    def show_mode(self, mode: str) -> None:
+        """Show another mode's zones; deactivate has none."""
+        self._mode = mode
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the names under their stretch of track."""
+        intensity = RANGES.get(self._mode)
+        if intensity is None:
+            return
+        colours = theme.current()
+        painter = QPainter(self)
+        painter.setFont(theme.font(theme.SMALL_PX))
+        left, right = 96 + 7.0, self.width() - 64 - 7.0
+        edges = [left + value / intensity.maximum * (right - left) for value in (0, intensity.safe, intensity.strong)]
+        names: Iterable[tuple[str, float, float, str]] = (
+            ("safe", edges[0], edges[1], colours.muted),
+            ("strong", edges[1], edges[2], colours.warning),
+            ("destructive", edges[2], right, colours.danger),
+        )
+        wide = painter.fontMetrics().horizontalAdvance("strong") <= edges[2] - edges[1]
+        for name, start, stop, colour in names:
+            if wide or name == "destructive":
+                painter.setPen(QColor(colour))
+                painter.drawText(QRectF(start, 0, stop - start, 16), Qt.AlignmentFlag.AlignCenter, name)
+
+
+def translate(strengths: Mapping[str, float], old: str, new: str) -> dict[str, float]:
+    """Strengths of one mode as comparable strengths of another: the same share of its destructive threshold."""
+    if new not in RANGES:
+        return {name: 1.0 if value > 0.0 else 0.0 for name, value in strengths.items()}
+    from_strong = RANGES[old].strong if old in RANGES else 1.0
+    scaled = {name: value / from_strong * RANGES[new].strong for name, value in strengths.items()}
+    return {name: round(min(value, RANGES[new].maximum), 2) for name, value in scaled.items()}
+
+
+def _leading(strengths: Mapping[str, float], target: str | None) -> str:
+    strongest = max(strengths, key=lambda name: strengths[name], default="")
+    return strongest if strongest and strengths[strongest] > 0.0 else (target or "")
+
+
+def _layer_box(name: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setAccessibleName(name)
+    box.setKeyboardTracking(False)
+    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    box.setFixedWidth(36)
+    box.setMaximum(0)
+    return box
+
+
+def _show_number(box: QSpinBox, value: int) -> None:
+    box.blockSignals(True)
+    box.setValue(value)
+    box.blockSignals(False)

@@ -1,0 +1,43 @@
+"""How numbers read in the window: times, strengths, shares and gains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from studio.emotions import EMOTIONS
+
+MINUS = "\u2212"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes, seconds and hundredths: 2.38 -> ``0:02.38``."""
+    hundredths = max(0, round(seconds * 100))
+    minutes, rest = divmod(hundredths, 6000)
+    return f"{minutes}:{rest // 100:02d}.{rest % 100:02d}"
+
+
+def strength(value: float) -> str:
+    """A strength with two decimals: ``0.50``."""
+    return f"{value:.2f}"
+
+
+def percent(share: float) -> str:
+    """A share as whole per cent: 0.153 -> ``15 %``."""
+    return f"{share * 100:.0f}\u00a0%"
+
+
+def decibels(value: float) -> str:
+    """A gain with its sign and one decimal: ``+1.3 dB``, with a true minus sign."""
+    rounded = round(value, 1)
+    sign = MINUS if rounded < 0 else "+"
+    return f"{sign}{abs(rounded):.1f}\u00a0dB"
+
+
+def strengths_summary(mode: str, strengths: Mapping[str, float]) -> str:
+    """What steers a take, in a few words: ``gain, angry 0.60, sad 0.20``, or ``baseline`` when nothing does."""
+    active = [emotion for emotion in EMOTIONS if strengths.get(emotion, 0.0) > 0.0]
+    if not active:
+        return "baseline"
+    if mode == "deactivate":
+        return "deactivate " + ", ".join(active)
+    return f"{mode} " + ", ".join(f"{emotion} {strength(strengths[emotion])}" for emotion in active)

@@ -1,0 +1,41 @@
+"""The range of each intervention mode's strength and where it is safe, strong or destructive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """Strengths from 0 to ``maximum``; up to ``safe`` content survives, up to ``strong`` it suffers, above it breaks."""
+
+    maximum: float
+    safe: float
+    strong: float
+
+    def zone(self, value: float) -> str:
+        """``off``, ``safe``, ``strong`` or ``destructive``."""
+        if value <= 0.0:
+            return "off"
+        if value <= self.safe:
+            return "safe"
+        return "strong" if value <= self.strong else "destructive"
+
+
+# Gain: arXiv 2603.17231, word errors near the baseline up to 0.5, about eleven points more at 1.0, broken at 2.0. Add
+# and clamp: the same zones scaled by the strengths the paper calls comparable to gain 1.0 (0.30 and 0.10).
+RANGES: dict[str, IntensityRange] = {
+    "gain": IntensityRange(maximum=2.0, safe=0.5, strong=1.0),
+    "add": IntensityRange(maximum=1.0, safe=0.15, strong=0.30),
+    "clamp": IntensityRange(maximum=0.5, safe=0.05, strong=0.10),
+}
+"""Modes with a strength; ``deactivate`` has none, it is on or off."""
+
+MODES: tuple[str, ...] = ("gain", "add", "clamp", "deactivate")
+
+MODE_HELP: dict[str, str] = {
+    "gain": "Scale the neurons: g becomes (1 + a) g",
+    "add": "Shift the neurons: g becomes g + a",
+    "clamp": "Hold the neurons up: g becomes max(g, a)",
+    "deactivate": "Silence the neurons: g becomes 0",
+}

@@ -1,0 +1,146 @@
+"""Loading the model with its masks and judges in the worker, while the window is in use already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.engine import JobContext
+from studio.gui.engine_thread import EngineThread, notice_of
+from studio.gui.state import ShownMask, StudioState
+
+if TYPE_CHECKING:
+    from studio.judges.base import EmotionJudge
+    from studio.lalm.base import ModelInfo, SpeechLALM
+    from studio.session.render import Recogniser
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model ready to render, the judges for its takes, and the masks that fit it, the default first."""
+
+    model: SpeechLALM
+    judge: EmotionJudge | None = None
+    recogniser: Callable[[str], Recogniser] | None = None
+    masks: Sequence[Path] = ()
+
+
+Loader = Callable[[JobContext], Loaded]
+
+
+class ModelKeeper(QObject):
+    """Holds the loaded model; loads it, and opens masks for it, in the render worker."""
+
+    status_changed = Signal(str)
+    progress = Signal(float)
+    notice = Signal(object)
+    loaded_changed = Signal()
+    masks_changed = Signal()
+
+    def __init__(self, state: StudioState, worker: EngineThread, loader: Loader) -> None:
+        super().__init__()
+        self._state = state
+        self._worker = worker
+        self._loader = loader
+        self.loaded: Loaded | None = None
+        self.masks: list[Path] = []
+        self.status = ""
+        self.problem: str | None = "The model is still loading"
+
+    def load(self) -> None:
+        """Start loading."""
+        self._say("Loading model…")
+        self._worker.submit("model", self._loader, self._take_in, failed=self._fail, progress=self.progress.emit)
+
+    def open_mask(self, path: Path) -> None:
+        """Open a mask file and use it if it fits; otherwise one notice, and the mask in use stays."""
+        loaded = self.loaded
+        if loaded is None:
+            return
+        info = loaded.model.info
+        self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
+
+    def close(self) -> None:
+        """Free the model."""
+        if self.loaded is not None:
+            self.loaded.model.close()
+            self.loaded = None
+
+    def _take_in(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.masks = list(loaded.masks)
+        self.problem = None
+        self._say(f"{loaded.model.info.title} ready")
+        self.masks_changed.emit()
+        self._state.set_model(loaded.model.info)
+        self.loaded_changed.emit()
+        if self.masks:
+            self.open_mask(self.masks[0])
+
+    def _fail(self, error: BaseException) -> None:
+        notice = notice_of(error)
+        self.problem = "No model is loaded"
+        self._say("No model")
+        self.loaded_changed.emit()
+        self.notice.emit(notice)
+
+    def _use_mask(self, mask: ShownMask) -> None:
+        if mask.path not in self.masks:
+            self.masks.append(mask.path)
+        self._state.set_mask(mask)
+        self.masks_changed.emit()
+
+    def _refuse_mask(self, error: BaseException) -> None:
+        self.masks_changed.emit()
+        self._worker.tell(error)
+
+    def _say(self, status: str) -> None:
+        self.status = status
+        self.status_changed.emit(status)
+
+
+def load_default(context: JobContext) -> Loaded:
+    """Load the default model of the catalog, its judge and recogniser; runs in the worker."""
+    context.progress(0.02)
+    import torch
+
+    # One core stays free for the window; more than a few threads do not help models this small.
+    torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) - 1)))
+    context.progress(0.4)
+    from studio.lalm.catalog import load_model
+
+    model = load_model()
+    context.progress(0.8)
+    from studio.session.masks import fitting_masks
+
+    masks = fitting_masks(model.info)
+    context.progress(0.9)
+    return Loaded(model, masks=masks)
+
+
+def read_mask(path: Path, info: ModelInfo) -> ShownMask:
+    """Read a mask, check that it fits, and count it for the views; runs in the worker."""
+    from studio.session.masks import SUFFIX, load_mask
+
+    mask = load_mask(path, info)
+    counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
+    return ShownMask(mask, path.name.removesuffix(SUFFIX), path, tuple(mask.widths), counts, mask_facts(mask.metadata))
+
+
+def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    """What a mask's metadata says, in a reader's words and order; only what is there."""
+    names = (
+        ("selector", "Selector"),
+        ("rate", "Rate"),
+        ("cap", "Cap"),
+        ("module", "Module"),
+        ("model_id", "Model"),
+        ("judge", "Judge"),
+        ("date", "Made"),
+    )
+    return tuple((title, str(metadata[key])) for key, title in names if metadata.get(key) is not None)

@@ -1,0 +1,1 @@
+"""Where the emotion-sensitive neurons sit: the heatmap."""

@@ -1,0 +1,300 @@
+"""From steering values to takes: what to render next, where it lands, and what happens while it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from studio.audio.clip import FloatArray
+from studio.engine import JobContext
+from studio.errors import Cancelled
+from studio.gui.analysis import Drawing, draw, draw_chunks
+from studio.gui.engine_thread import EngineThread
+from studio.gui.formats import strengths_summary
+from studio.gui.loading import Loaded, ModelKeeper
+from studio.gui.playback import Playback
+from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
+from studio.gui.widgets.notices import Notice
+from studio.gui.words import Word, aligned_words
+
+if TYPE_CHECKING:
+    from studio.session.take import Take
+
+REST_MILLISECONDS = 150
+"""How long the sliders must rest before a render starts by itself."""
+
+Result = tuple["Take", Drawing, tuple[Word, ...]]
+
+
+@dataclass(eq=False)
+class _Arriving:
+    """A render under way: what it will be, what its lane held before, and what has arrived so far."""
+
+    lane: str
+    steer: Steer
+    source: Source
+    mask: ShownMask | None
+    before: LaneContent | None
+    leading: bool
+    chunks: list[FloatArray] = field(default_factory=list)
+
+
+class Renders(QObject):
+    """Renders what ``state.steer`` asks for: the baseline of the target into A, the steered take into B.
+
+    A lane that is locked is passed over; a take that was rendered before is shown again instead of made again. A
+    newer request for a lane cancels the older one; a cancelled render leaves its lane as it was.
+    """
+
+    progress = Signal(float)
+    active_changed = Signal()
+    notice = Signal(object)
+
+    def __init__(self, state: StudioState, worker: EngineThread, keeper: ModelKeeper, playback: Playback) -> None:
+        super().__init__()
+        self._state = state
+        self._worker = worker
+        self._keeper = keeper
+        self._playback = playback
+        self._arriving: dict[str, _Arriving] = {}
+        self._shares: dict[str, float] = {}
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MILLISECONDS)
+        self._rest.timeout.connect(self._render_wanted)
+        for changed in (state.steer_changed, state.source_changed, state.mask_changed, state.model_changed):
+            changed.connect(self._schedule)
+
+    @property
+    def active(self) -> bool:
+        """Whether a render is under way."""
+        return bool(self._arriving)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a render will start by itself shortly."""
+        return self._rest.isActive()
+
+    def blocked(self) -> str | None:
+        """Why nothing can be rendered now, in a sentence; None when it can."""
+        state = self._state
+        if self._keeper.loaded is None:
+            return self._keeper.problem
+        if state.source is None:
+            return "Open a recording or a demo line first"
+        if state.steer.target is None:
+            return "Choose a target emotion first"
+        if not state.steer.is_baseline and state.mask is None:
+            return "Steering needs a mask: choose one in the toolbar"
+        return None
+
+    def render(self) -> None:
+        """Render now, as asked by the user."""
+        self._rest.stop()
+        reason = self.blocked()
+        if reason is not None:
+            self.notice.emit(Notice(f"{reason}.", kind="info"))
+            return
+        if not self._plan():
+            self.notice.emit(Notice("Both lanes are kept; release one of them to hear another take.", kind="info"))
+        self._render_wanted()
+
+    def cancel(self) -> None:
+        """Stop everything under way."""
+        self._rest.stop()
+        for lane in list(self._arriving):
+            self._worker.cancel(lane)
+
+    def assign(self, number: int, lane: str) -> None:
+        """Put a take into a lane and hear it there."""
+        if 1 <= number <= len(self._state.takes):
+            self._worker.cancel(lane)
+            self._arriving.pop(lane, None)
+            self._hold(lane, self._state.takes[number - 1])
+            self._playback.listen(lane)
+            self._tell_active()
+
+    def _schedule(self) -> None:
+        for lane, arriving in list(self._arriving.items()):
+            if not self._still_wanted(arriving):
+                self._worker.cancel(lane)
+        if self._state.auto_render and self.blocked() is None:
+            self._rest.start()
+        self.active_changed.emit()
+
+    def _still_wanted(self, arriving: _Arriving) -> bool:
+        wanted = self._plan().get(arriving.lane)
+        return wanted == arriving.steer and arriving.source is self._state.source and self._same_mask(arriving)
+
+    def _same_mask(self, arriving: _Arriving) -> bool:
+        return arriving.steer.is_baseline or arriving.mask is self._state.mask
+
+    def _plan(self) -> dict[str, Steer]:
+        """What belongs into which lane: the baseline first, so that it is heard of first."""
+        steer = self._state.steer.canonical()
+        if steer.is_baseline:
+            lane = self._state.lane_for(baseline=True)
+            return {lane: steer} if lane is not None else {}
+        steered_lane = self._state.lane_for(baseline=False)
+        plan: dict[str, Steer] = {}
+        if steered_lane != "A" and "A" not in self._state.locks:
+            plan["A"] = steer.baseline()
+        if steered_lane is not None:
+            plan[steered_lane] = steer
+        return plan
+
+    def _render_wanted(self) -> None:
+        loaded, source = self._keeper.loaded, self._state.source
+        if self.blocked() is not None or loaded is None or source is None:
+            return
+        plan = self._plan()
+        leading = max(plan, key=lambda lane: not plan[lane].is_baseline) if plan else ""
+        for lane, steer in plan.items():
+            if lane in self._arriving and self._still_wanted(self._arriving[lane]):
+                continue
+            known = self._known(steer, source)
+            if known is not None:
+                self._show_known(lane, known, leading=lane == leading)
+            else:
+                self._begin(lane, steer, source, loaded, leading=lane == leading)
+
+    def _known(self, steer: Steer, source: Source) -> ShownTake | None:
+        """The newest take that was made of this source in just this way."""
+        for shown in reversed(self._state.takes):
+            same_mask = steer.is_baseline or shown.mask is self._state.mask
+            if shown.steer == steer and shown.source is source.drawing.clip and same_mask:
+                return shown
+        return None
+
+    def _show_known(self, lane: str, known: ShownTake, *, leading: bool) -> None:
+        content = self._state.lanes[lane]
+        if content is None or content.shown is not known:
+            self._hold(lane, known)
+            if leading and self._state.auto_play:
+                self._playback.audition(lane)
+
+    def _begin(self, lane: str, steer: Steer, source: Source, loaded: Loaded, *, leading: bool) -> None:
+        before = self._state.lanes[lane]
+        if lane in self._arriving:
+            before = self._arriving[lane].before
+        arriving = _Arriving(lane, steer, source, self._state.mask, before, leading)
+        self._arriving[lane] = arriving
+        self._shares[lane] = 0.0
+        if before is None:
+            self._state.set_lane(lane, LaneContent(title_of(steer)))
+        self._worker.submit(
+            lane,
+            partial(_work, loaded, arriving),
+            partial(self._arrived, arriving),
+            failed=partial(self._failed, arriving),
+            progress=partial(self._show_share, arriving),
+            event=partial(self._take_chunk, arriving),
+        )
+        self._tell_active()
+
+    def _take_chunk(self, arriving: _Arriving, samples: FloatArray) -> None:
+        if self._arriving.get(arriving.lane) is not arriving or self._keeper.loaded is None:
+            return
+        rate = self._keeper.loaded.model.info.rate
+        first = not arriving.chunks
+        arriving.chunks.append(samples)
+        self._playback.stream(arriving.lane, samples, rate, first=first)
+        drawing = draw_chunks(arriving.chunks, rate)
+        share = self._shares.get(arriving.lane, 0.0)
+        self._state.set_lane(arriving.lane, LaneContent(title_of(arriving.steer), drawing, None, share))
+        if first and arriving.leading and self._state.auto_play:
+            self._playback.audition(arriving.lane)
+
+    def _show_share(self, arriving: _Arriving, share: float) -> None:
+        if self._arriving.get(arriving.lane) is arriving:
+            self._shares[arriving.lane] = share
+            self.progress.emit(sum(self._shares.values()) / max(1, len(self._shares)))
+
+    def _arrived(self, arriving: _Arriving, result: Result) -> None:
+        take, drawing, words = result
+        number = len(self._state.takes) + 1
+        shown = ShownTake(number, take, arriving.steer, drawing, words, arriving.source.drawing.clip, arriving.mask)
+        self._state.add_take(shown)
+        if self._arriving.get(arriving.lane) is not arriving:
+            return
+        del self._arriving[arriving.lane]
+        if arriving.chunks:
+            self._playback.finish_stream(arriving.lane, take.audio)
+        self._hold(arriving.lane, shown)
+        if not arriving.chunks and arriving.leading and self._state.auto_play:
+            self._playback.audition(arriving.lane)
+        self._tell_active()
+
+    def _failed(self, arriving: _Arriving, error: BaseException) -> None:
+        if self._arriving.get(arriving.lane) is arriving:
+            del self._arriving[arriving.lane]
+            same_source = arriving.source is self._state.source
+            self._state.set_lane(arriving.lane, arriving.before if same_source else None)
+        self._worker.tell(error)
+        self._tell_active()
+
+    def _hold(self, lane: str, shown: ShownTake) -> None:
+        self._state.set_lane(lane, LaneContent(title_of(shown.steer, shown.number), shown.drawing, shown))
+
+    def _tell_active(self) -> None:
+        if not self._arriving:
+            self._shares.clear()
+        self.active_changed.emit()
+
+
+def title_of(steer: Steer, number: int | None = None) -> str:
+    """A lane's title: take number, target, and what steers it."""
+    parts = [f"Take {number}"] if number is not None else []
+    parts += [f"to {steer.target}", strengths_summary(steer.mode, steer.strengths)]
+    if steer.layers is not None:
+        parts.append(f"layers {steer.layers[0]} to {steer.layers[1]}")
+    if steer.seed is not None:
+        parts.append(f"seed {steer.seed}")
+    return "  ·  ".join(parts)
+
+
+def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
+    """Render and judge; runs in the worker."""
+    from studio.esn.intervention import Mode, TokenScope
+    from studio.lalm.base import Content
+    from studio.session.render import render
+    from studio.session.settings import RenderSettings
+
+    steer, source, mask = arriving.steer, arriving.source, arriving.mask
+    settings = RenderSettings(
+        target=steer.target or "",
+        mode=Mode(steer.mode),
+        strengths=dict(steer.strengths),
+        mask_path=str(mask.path) if mask is not None else None,
+        module=steer.module,
+        layers=steer.layers,
+        scope=TokenScope(steer.scope),
+        seed=steer.seed,
+        content=Content(steer.content),
+    )
+    recognise = loaded.recogniser(source.reference) if loaded.recogniser is not None and source.reference else None
+
+    def hand_over(_row: int, samples: Any) -> None:
+        context.event(np.array(samples, dtype=np.float32))
+
+    takes: Sequence[Take] = render(
+        loaded.model,
+        source.drawing.clip,
+        [settings],
+        mask=mask.mask if mask is not None else None,
+        reference=source.reference,
+        judge=loaded.judge,
+        recognise=recognise,
+        progress=context.progress,
+        cancelled=context.cancelled,
+        on_audio=hand_over if loaded.model.info.streams else None,
+    )
+    if context.cancelled():
+        raise Cancelled
+    take = takes[0]
+    return take, draw(take.audio), aligned_words(source.reference, take.text)

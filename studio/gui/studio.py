@@ -1,0 +1,70 @@
+"""Everything behind the window, put together: state, workers, model, renders, playback. No widgets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.gui.engine_thread import EngineThread
+from studio.gui.exports import export_to
+from studio.gui.loading import Loader, ModelKeeper, load_default
+from studio.gui.playback import Playback
+from studio.gui.renders import Renders
+from studio.gui.sources import Sources
+from studio.gui.state import ShownTake, StudioState
+from studio.gui.timeaxis import TimeAxis
+from studio.gui.widgets.notices import Notice
+
+
+class Studio(QObject):
+    """Owns the state and three workers: one renders, one plays, one does everything else that takes time."""
+
+    notice = Signal(object)
+
+    def __init__(self, loader: Loader = load_default) -> None:
+        super().__init__()
+        self.state = StudioState()
+        self.axis = TimeAxis()
+        self.render_worker = EngineThread("renders")
+        self.sound_worker = EngineThread("sound")
+        self.chores = EngineThread("chores")
+        self.workers = (self.render_worker, self.sound_worker, self.chores)
+        self.sources = Sources(self.state, self.chores)
+        self.keeper = ModelKeeper(self.state, self.render_worker, loader)
+        self.playback = Playback(self.state, self.axis, self.sound_worker)
+        self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self._exports = 0
+        for each in (*self.workers, self.keeper, self.renders):
+            each.notice.connect(self.notice)
+
+    def start(self) -> None:
+        """Open the first demo line, the sound output and the model, all in the background."""
+        self.sources.start()
+        self.playback.start()
+        self.keeper.load()
+
+    def choose_layers(self, window: tuple[int, int] | None) -> None:
+        """Steer only a stretch of layers, or all."""
+        self.state.set_steer(replace(self.state.steer, layers=window))
+
+    def export(self, shown: ShownTake, path: Path) -> None:
+        """Write a take, in the background; a notice says where it went."""
+        self._exports += 1
+
+        def tell(audio: Path) -> None:
+            self.notice.emit(
+                Notice(f"Exported take {shown.number} as {audio.name} with its settings to {audio.parent}.", kind="info")
+            )
+
+        # Every export has a slot of its own: none ever replaces another.
+        self.chores.submit(f"export {self._exports}", lambda _context: export_to(shown, path), tell)
+
+    def close(self) -> None:
+        """Cancel everything, wait for the workers to end, free model and sound."""
+        self.renders.cancel()
+        for worker in self.workers:
+            worker.shutdown()
+        self.playback.close()
+        self.keeper.close()

@@ -1,0 +1,125 @@
+"""The toolbar: model, mask, workspace, and what is being worked on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
+
+from studio.gui.icons import icon
+from studio.gui.studio import Studio
+from studio.gui.widgets.layout import explain, small
+from studio.gui.widgets.toggles import Segments
+
+_OTHER = "Open a mask…"
+_SUFFIX = ".esn.safetensors"
+
+
+class TopBar(QToolBar):
+    """Shows the model and its masks; the job's progress appears while there is one."""
+
+    mask_asked = Signal()
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__("Toolbar")
+        self.setObjectName("toolbar")
+        self.setMovable(False)
+        self._studio = studio
+        self.model = QLabel("Loading…")
+        self.mask = QComboBox()
+        self.mask.setMinimumWidth(176)
+        self.mask.setAccessibleName("ESN mask")
+        self.workspaces = Segments(
+            {"audition": "Audition", "localize": "Localize"},
+            name="Workspace",
+            hints={"audition": "Listen and steer (Ctrl+1)", "localize": "Where the neurons sit (Ctrl+2)"},
+        )
+        self.workspaces.setFixedWidth(208)
+        self.workspaces.show_value("audition")
+        self.job = small()
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setTextVisible(False)
+        self.progress.setFixedWidth(120)
+        self.progress.setAccessibleName("Progress")
+        self.cancel = QToolButton()
+        self.cancel.setObjectName("quiet")
+        self.cancel.setToolTip("Cancel the render (Escape)")
+        self.cancel.setAccessibleName("Cancel the render")
+        self._job_widgets = QWidget()
+        for widget in (small("Model"), self.model, _gap(8), small("Mask"), self.mask, _spring()):
+            self.addWidget(widget)
+        self.addWidget(self.workspaces)
+        self.addWidget(_spring())
+        self.job.setFixedWidth(112)
+        for widget in (self.job, self.progress, self.cancel):
+            self.addWidget(widget)
+        self.mask.activated.connect(self._choose)
+        self.cancel.clicked.connect(studio.renders.cancel)
+        studio.keeper.loaded_changed.connect(self._show_model)
+        studio.keeper.masks_changed.connect(self._show_masks)
+        studio.keeper.progress.connect(self._show_share)
+        studio.state.mask_changed.connect(self._show_masks)
+        studio.renders.progress.connect(self._show_share)
+        studio.renders.active_changed.connect(self._show_job)
+        studio.keeper.status_changed.connect(lambda _status: self._show_job())
+        self.recolour()
+        self._show_model()
+        self._show_masks()
+        self._show_job()
+
+    def recolour(self) -> None:
+        """Draw the icons in another scheme's colours."""
+        self.cancel.setIcon(icon("cancel"))
+
+    def _choose(self, index: int) -> None:
+        path = self.mask.itemData(index)
+        self._show_masks()
+        if path is None:
+            self.mask_asked.emit()
+        else:
+            self._studio.keeper.open_mask(Path(path))
+
+    def _show_model(self) -> None:
+        keeper = self._studio.keeper
+        self.model.setText(keeper.loaded.model.info.title if keeper.loaded is not None else keeper.status or "none")
+
+    def _show_masks(self) -> None:
+        keeper, shown = self._studio.keeper, self._studio.state.mask
+        self.mask.blockSignals(True)
+        self.mask.clear()
+        for path in keeper.masks:
+            self.mask.addItem(path.name.removesuffix(_SUFFIX), str(path))
+        if shown is None:
+            self.mask.insertItem(0, "no mask", "")
+        self.mask.insertSeparator(self.mask.count())
+        self.mask.addItem(_OTHER, None)
+        self.mask.setCurrentIndex(max(0, self.mask.findData(str(shown.path))) if shown is not None else 0)
+        self.mask.blockSignals(False)
+        explain(self.mask, keeper.loaded is not None, keeper.problem or "", "Which neurons the sliders reach")
+
+    def _show_share(self, share: float) -> None:
+        self.progress.setValue(round(share * 1000))
+
+    def _show_job(self) -> None:
+        rendering = self._studio.renders.active
+        loading = self._studio.keeper.status.startswith("Loading")
+        self.job.setText("Rendering" if rendering else "Loading model" if loading else "")
+        self.progress.setVisible(rendering or loading)
+        if not (rendering or loading):
+            self.progress.setValue(0)
+        self.cancel.setEnabled(rendering)
+        explain(self.cancel, rendering, "Nothing is being rendered", "Cancel the render (Escape)")
+
+
+def _spring() -> QWidget:
+    widget = QWidget()
+    widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    return widget
+
+
+def _gap(width: int) -> QWidget:
+    widget = QWidget()
+    widget.setFixedWidth(width)
+    return widget

@@ -1,0 +1,1 @@
+"""Small controls the views are put together from."""

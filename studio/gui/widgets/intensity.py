@@ -1,0 +1,235 @@
+"""One emotion's intensity: a slider with its zones on the track, a typed value, and an on/off switch for deactivate."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSizePolicy, QSlider, QStackedWidget, QWidget
+from superqt import QToggleSwitch
+
+from studio.emotions import COLOURS, INITIALS
+from studio.gui import theme
+from studio.gui.formats import strength
+from studio.gui.intensity import RANGES, IntensityRange
+from studio.gui.widgets.toggles import paint_badge
+
+_STEPS_PER_UNIT = 100
+_KNOB = 7.0
+_TRACK = 6.0
+
+
+class ZonedSlider(QSlider):
+    """A slider from 0 to a range's maximum in steps of 0.01; a double click asks for a reset."""
+
+    reset_asked = Signal()
+
+    def __init__(self, colour: str) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self._colour = colour
+        self._range = RANGES["gain"]
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.use_range(self._range)
+
+    def use_range(self, intensity: IntensityRange) -> None:
+        """Show another mode's range and zones."""
+        self._range = intensity
+        self.setRange(0, round(intensity.maximum * _STEPS_PER_UNIT))
+        self.setSingleStep(max(1, round(intensity.maximum * _STEPS_PER_UNIT / 40)))
+        self.setPageStep(max(1, round(intensity.maximum * _STEPS_PER_UNIT / 8)))
+        self.update()
+
+    @property
+    def strength(self) -> float:
+        """The strength shown."""
+        return self.value() / _STEPS_PER_UNIT
+
+    def show_strength(self, value: float) -> None:
+        """Move to a strength (clipped to the range)."""
+        self.setValue(round(value * _STEPS_PER_UNIT))
+
+    def x_of(self, value: float) -> float:
+        """Horizontal pixel of a strength, for tests and the zone scale."""
+        return _KNOB + value / self._range.maximum * (self.width() - 2 * _KNOB)
+
+    def sizeHint(self) -> QSize:
+        """A comfortable track."""
+        return QSize(120, 24)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never too short to aim at."""
+        return QSize(72, 24)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Jump to where the mouse is and follow it."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.setSliderDown(True)
+            self._follow(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Follow the mouse while it is down."""
+        if self.isSliderDown():
+            self._follow(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self.setSliderDown(False)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for a reset."""
+        self.setSliderDown(False)
+        self.reset_asked.emit()
+
+    def _follow(self, event: QMouseEvent) -> None:
+        share = (event.position().x() - _KNOB) / max(1.0, self.width() - 2 * _KNOB)
+        self.setValue(round(min(1.0, max(0.0, share)) * self.maximum()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the zones, the fill up to the value in the emotion's colour, and the knob."""
+        colours = theme.current()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        middle = self.height() / 2
+        edges = (0.0, self._range.safe, self._range.strong, self._range.maximum)
+        fills = (
+            QBrush(theme.blend(colours.text, colours.panel, 0.30)),
+            QBrush(theme.blend(colours.warning, colours.panel, 0.45)),
+            QBrush(theme.blend(colours.danger, colours.panel, 0.85), Qt.BrushStyle.BDiagPattern),
+        )
+        painter.setPen(Qt.PenStyle.NoPen)
+        for index, fill in enumerate(fills):
+            left = self.x_of(edges[index]) + (1 if index else -_KNOB + 1)
+            right = self.x_of(edges[index + 1]) - (1 if index < 2 else -_KNOB + 1)
+            if not self.isEnabled():
+                fill = QBrush(QColor(colours.border))
+            if index == 2:
+                painter.setBrush(theme.blend(colours.danger, colours.panel, 0.25 if self.isEnabled() else 0.08))
+                painter.drawRoundedRect(QRectF(left, middle - _TRACK / 2, right - left, _TRACK), 2, 2)
+            painter.setBrush(fill)
+            painter.drawRoundedRect(QRectF(left, middle - _TRACK / 2, right - left, _TRACK), 2, 2)
+        knob_x = self.x_of(self.strength)
+        if not self.isEnabled():
+            painter.setBrush(QColor(colours.border))
+            painter.drawEllipse(QRectF(knob_x - 5, middle - 5, 10, 10))
+            return
+        if self.value():
+            painter.setBrush(QColor(self._colour))
+            painter.drawRoundedRect(QRectF(1, middle - _TRACK / 2, knob_x - 1, _TRACK), 2, 2)
+        painter.setBrush(QColor(self._colour) if self.value() else theme.blend(colours.text, colours.panel, 0.75))
+        ring = colours.text if self.hasFocus() else colours.panel
+        painter.setPen(QPen(QColor(ring), 2))
+        radius = _KNOB - 1
+        painter.drawEllipse(QRectF(knob_x - radius, middle - radius, 2 * radius, 2 * radius))
+
+
+class EmotionLabel(QWidget):
+    """An emotion's initial on its colour, and its name."""
+
+    def __init__(self, emotion: str) -> None:
+        super().__init__()
+        self._emotion = emotion
+        self.setFixedSize(88, 24)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw badge and name."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        paint_badge(
+            painter, QRectF(0, 3, 18, 18), INITIALS[self._emotion], COLOURS[self._emotion], enabled=self.isEnabled()
+        )
+        colours = theme.current()
+        painter.setFont(theme.font())
+        painter.setPen(QColor(colours.text if self.isEnabled() else colours.faint))
+        painter.drawText(self.rect().adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, self._emotion)
+
+
+class IntensityRow(QWidget):
+    """Label, slider and value of one emotion; ``edited`` carries every strength the user chooses."""
+
+    edited = Signal(str, float)
+
+    def __init__(self, emotion: str) -> None:
+        super().__init__()
+        self.emotion = emotion
+        self.slider = ZonedSlider(COLOURS[emotion])
+        self.slider.setAccessibleName(f"Intensity of {emotion}")
+        self.value = QDoubleSpinBox()
+        self.value.setDecimals(2)
+        self.value.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.value.setFixedWidth(56)
+        self.value.setKeyboardTracking(False)
+        self.value.setAccessibleName(f"Intensity of {emotion}, typed")
+        self.switch = QToggleSwitch()
+        self.switch.setAccessibleName(f"Deactivate {emotion} neurons")
+        self._label = EmotionLabel(emotion)
+        strength_page = QWidget()
+        page_layout = QHBoxLayout(strength_page)
+        page_layout.setContentsMargins(0, 0, 0, 0)
+        page_layout.setSpacing(8)
+        page_layout.addWidget(self.slider)
+        page_layout.addWidget(self.value)
+        switch_page = QWidget()
+        switch_layout = QHBoxLayout(switch_page)
+        switch_layout.setContentsMargins(0, 0, 0, 0)
+        switch_layout.addStretch(1)
+        switch_layout.addWidget(self.switch)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(strength_page)
+        self._pages.addWidget(switch_page)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self._label)
+        layout.addWidget(self._pages, 1)
+        self.setFixedHeight(32)
+        self.slider.valueChanged.connect(lambda _value: self._edit(self.slider.strength))
+        self.value.valueChanged.connect(self._edit)
+        self.slider.reset_asked.connect(lambda: self._edit(0.0))
+        self.switch.toggled.connect(lambda on: self._edit(1.0 if on else 0.0))
+        self._mode = "gain"
+        self.show_value("gain", 0.0)
+
+    def show_value(self, mode: str, value: float) -> None:
+        """Show a mode and strength without emitting ``edited``."""
+        controls = (self.slider, self.value, self.switch)
+        for control in controls:
+            control.blockSignals(True)
+        self._mode = mode
+        intensity = RANGES.get(mode)
+        self._pages.setCurrentIndex(0 if intensity is not None else 1)
+        if intensity is None:
+            self.switch.setChecked(value > 0.0)
+        else:
+            self.slider.use_range(intensity)
+            self.value.setRange(0.0, intensity.maximum)
+            self.value.setSingleStep(intensity.maximum / 40)
+            self.slider.show_strength(value)
+            self.value.setValue(value)
+            zone = intensity.zone(value)
+            self.slider.setAccessibleDescription(f"{strength(value)}, {zone}")
+            self.slider.setToolTip(_zone_help(self.emotion, zone, value))
+        for control in controls:
+            control.blockSignals(False)
+        self.slider.update()
+        self.switch.update()
+
+    def allow(self, reason: str | None) -> None:
+        """Enable the row, or disable it with the reason to show on hover."""
+        self.setEnabled(reason is None)
+        self.setToolTip(reason or "")
+
+    def _edit(self, value: float) -> None:
+        self.show_value(self._mode, value)
+        self.edited.emit(self.emotion, value)
+
+
+def _zone_help(emotion: str, zone: str, value: float) -> str:
+    says = {
+        "off": "Off: the instruction alone. Drag, type, or use the arrow keys",
+        "safe": "Safe: words stay intact",
+        "strong": "Strong: clearer emotion, some words may suffer",
+        "destructive": "Destructive: words break",
+    }
+    return f"{emotion} {strength(value)}. {says[zone]}. Double-click resets."

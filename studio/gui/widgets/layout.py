@@ -1,0 +1,63 @@
+"""Headings, rules and small helpers that keep every panel on the same grid."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+
+
+def heading(text: str, *extra: QWidget) -> QWidget:
+    """A section's title, with small controls at its right end."""
+    result = QWidget()
+    layout = QHBoxLayout(result)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(8)
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    layout.addWidget(label)
+    layout.addStretch(1)
+    for widget in extra:
+        layout.addWidget(widget)
+    result.setFixedHeight(20)
+    return result
+
+
+def small(text: str = "", role: str = "small") -> QLabel:
+    """A label in the small size; ``role`` small, warning or danger."""
+    label = QLabel(text)
+    set_role(label, role)
+    return label
+
+
+def set_role(label: QLabel, role: str) -> None:
+    """Restyle a label."""
+    if label.property("role") != role:
+        label.setProperty("role", role)
+        label.style().unpolish(label)
+        label.style().polish(label)
+
+
+def link(text: str, name: str) -> QPushButton:
+    """A small text button."""
+    button = QPushButton(text)
+    button.setObjectName("link")
+    button.setAccessibleName(name)
+    return button
+
+
+def rule() -> QFrame:
+    """A thin line."""
+    line = QFrame()
+    line.setObjectName("rule")
+    return line
+
+
+def tight(layout: QBoxLayout, margin: int = 0, spacing: int = 8) -> None:
+    """Set one margin and spacing."""
+    layout.setContentsMargins(margin, margin, margin, margin)
+    layout.setSpacing(spacing)
+
+
+def explain(widget: QWidget, enabled: bool, reason: str, hint: str = "") -> None:
+    """Enable a control with its hint, or disable it and say why on hover."""
+    widget.setEnabled(enabled)
+    widget.setToolTip(hint if enabled else reason)

@@ -1,0 +1,96 @@
+"""The notification bar: one sentence at a time, details on demand, never in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for a person, and what a developer would want to read; ``error`` or ``info``."""
+
+    text: str
+    details: str = ""
+    kind: str = "error"
+
+
+class NoticeBar(QFrame):
+    """Shows the oldest of the waiting notices; hidden when there is none."""
+
+    emptied = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("notice")
+        self.setAccessibleName("Notifications")
+        self._waiting: list[Notice] = []
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._more = QLabel()
+        self._more.setProperty("role", "small")
+        self.details_button = QPushButton("Details")
+        self.details_button.setObjectName("quiet")
+        self.details_button.setCheckable(True)
+        self.close_button = QPushButton("Dismiss")
+        self.close_button.setObjectName("quiet")
+        self.details = QPlainTextEdit()
+        self.details.setReadOnly(True)
+        self.details.setAccessibleName("Details")
+        self.details.setFixedHeight(140)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.text, 1)
+        row.addWidget(self._more)
+        row.addWidget(self.details_button)
+        row.addWidget(self.close_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 6, 8, 6)
+        layout.addLayout(row)
+        layout.addWidget(self.details)
+        self.details_button.toggled.connect(self.details.setVisible)
+        self.close_button.clicked.connect(self.dismiss)
+        self.setVisible(False)
+
+    @property
+    def waiting(self) -> list[Notice]:
+        """The notices not yet dismissed, the one shown first."""
+        return list(self._waiting)
+
+    def add(self, notice: Notice) -> None:
+        """Show a notice, after those already waiting; one that is waiting already is not added twice."""
+        if notice not in self._waiting:
+            self._waiting.append(notice)
+        self._show()
+
+    def dismiss(self) -> None:
+        """Put the shown notice away."""
+        self._waiting = self._waiting[1:]
+        self._show()
+        if not self._waiting:
+            self.emptied.emit()
+
+    def sizeHint(self) -> QSize:
+        """As wide as there is room for."""
+        return QSize(400, super().sizeHint().height())
+
+    def _show(self) -> None:
+        self.setVisible(bool(self._waiting))
+        if not self._waiting:
+            return
+        notice = self._waiting[0]
+        self.setProperty("kind", notice.kind)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.text.setText(notice.text)
+        self.setAccessibleDescription(notice.text)
+        self.details.setPlainText(notice.details)
+        self.details_button.setChecked(False)
+        self.details.setVisible(False)
+        self.details_button.setVisible(bool(notice.details))
+        others = len(self._waiting) - 1
+        self._more.setText(f"{others} more" if others else "")

@@ -1,0 +1,59 @@
+"""Words as the lanes show them: aligned with the transcript, with rates and flags in short form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studio.gui.formats import percent
+
+if TYPE_CHECKING:
+    from studio.session.take import Take
+
+HIGHEST_WER = 0.15
+"""Above this a conversion does not count as a success (METHOD.md, section 2)."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word to show; ``kind`` is ``equal``, ``substitute`` (for ``expected``), ``insert`` or ``delete``."""
+
+    text: str
+    kind: str = "equal"
+    expected: str = ""
+
+
+def transcript_words(reference: str | None) -> tuple[Word, ...]:
+    """A transcript's words, none of them wrong."""
+    return tuple(Word(word) for word in (reference or "").split())
+
+
+def aligned_words(reference: str | None, text: str) -> tuple[Word, ...]:
+    """What a model said, each word marked against the transcript; unmarked where there is no transcript."""
+    if not reference:
+        return transcript_words(text)
+    from studio.judges.content import align_words
+
+    words = []
+    for edit in align_words(reference, text):
+        said, expected = edit.hypothesis or "", edit.reference or ""
+        words.append(Word(said or expected, str(edit.kind), expected))
+    return tuple(words)
+
+
+def take_wer(take: Take) -> tuple[str, bool]:
+    """Word error rates in short form, and whether one is above what counts as a success."""
+    rates = [("WER", take.wer), ("heard", take.heard_wer)]
+    known = [(name, rate) for name, rate in rates if rate is not None]
+    text = "  ".join(f"{name} {percent(rate)}" for name, rate in known)
+    return text, any(rate > HIGHEST_WER for _, rate in known)
+
+
+def take_flags(take: Take) -> str:
+    """A take's flags in short form."""
+    return ", ".join(str(flag) for flag in take.flags)
+
+
+def flags_help(take: Take) -> str:
+    """A take's flags in sentences."""
+    return "\n".join(flag.sentence for flag in take.flags)
