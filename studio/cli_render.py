@@ -13,6 +13,7 @@ from studio.errors import StudioError
 if TYPE_CHECKING:
     # torch loads only once a render really starts; --help must not wait for it.
     from studio.esn.mask import EsnMask
+    from studio.judges.base import EmotionJudge
     from studio.lalm.base import SpeechLALM
     from studio.session.export import Exported
     from studio.session.settings import RenderSettings
@@ -63,28 +64,34 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--text is the transcript of one source; render sources with transcripts one by one.")
     if args.mode == "deactivate" and not args.strength and args.ladder is None:
         raise UsageError(f"--mode deactivate needs to know whose neurons: add --strength {args.to}=1.")
+    from studio.judges import embedded
     from studio.lalm.catalog import load_model
-    from studio.session.export import SUBTYPES, export_take
 
     model = load_model(args.model)
-    takes: list[dict[str, Any]] = []
-    errors: list[dict[str, str]] = []
     try:
-        mask, mask_path = _mask(args, model)
-        judge = _judge()
-        for spec in args.sources:
-            try:
-                for take in _render(args, model, spec, mask, mask_path, judge):
-                    written = export_take(take, args.out, subtype=SUBTYPES[args.bits])
-                    takes.append(_entry(take, written))
-                    if not args.json:
-                        print(describe(take, written))
-            except StudioError as error:
-                errors.append({"source": spec, "error": str(error)})
-                if not args.json:
-                    say(f"esn-studio: {error}")
+        return render_all(args, model, embedded.load())
     finally:
         model.close()
+
+
+def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> int:
+    """``run`` with a loaded model and judge."""
+    from studio.session.export import SUBTYPES, export_take
+
+    mask, mask_path = _mask(args, model)
+    takes: list[dict[str, Any]] = []
+    errors: list[dict[str, str]] = []
+    for spec in args.sources:
+        try:
+            for take in _render(args, model, judge, spec, mask, mask_path):
+                written = export_take(take, args.out, subtype=SUBTYPES[args.bits])
+                takes.append(_entry(take, written))
+                if not args.json:
+                    print(describe(take, written), flush=True)
+        except StudioError as error:
+            errors.append({"source": spec, "error": str(error)})
+            if not args.json:
+                say(f"esn-studio: {error}")
     if args.json:
         print_json({"takes": takes, "errors": errors})
     return 1 if errors else 0
@@ -103,7 +110,12 @@ def describe(take: Take, written: Exported) -> str:
 
 
 def _render(
-    args: argparse.Namespace, model: SpeechLALM, spec: str, mask: EsnMask | None, mask_path: Path | None, judge: Any
+    args: argparse.Namespace,
+    model: SpeechLALM,
+    judge: EmotionJudge,
+    spec: str,
+    mask: EsnMask | None,
+    mask_path: Path | None,
 ) -> list[Take]:
     from studio.session.render import render
     from studio.session.sources import open_source
@@ -146,12 +158,6 @@ def _mask(args: argparse.Namespace, model: SpeechLALM) -> tuple[EsnMask | None, 
 
     path = args.mask or default_mask(model.info, args.module)
     return (None, None) if path is None else (load_mask(path, model.info, args.module), path)
-
-
-def _judge() -> Any:
-    from studio.judges import embedded
-
-    return embedded.load()
 
 
 def _entry(take: Take, written: Exported) -> dict[str, Any]:

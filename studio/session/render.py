@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 import numpy as np
 
 from studio.audio.clip import Clip
 from studio.errors import Cancelled, StudioError
 from studio.esn.mask import EsnMask
+from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
 from studio.lalm.base import AudioSink, Conversion, ModelInfo, Progress, SpeechLALM, never, no_progress
 from studio.session.masks import widths_of
@@ -38,19 +38,6 @@ Recogniser = Callable[[Clip], str]
 """Speech to text; whatever vocabulary it needs, it brings."""
 
 
-class Judge(Protocol):
-    """An emotion judge (``studio.judges.base.EmotionJudge``)."""
-
-    @property
-    def name(self) -> str:
-        """What the judge is called in records."""
-        ...
-
-    def judge(self, clip: Clip, reference: Clip | None = None) -> dict[str, float]:
-        """Probabilities of the five emotions; ``reference`` is the neutral speech ``clip`` was made from."""
-        ...
-
-
 def render(
     model: SpeechLALM,
     source: Clip,
@@ -58,7 +45,7 @@ def render(
     *,
     mask: EsnMask | None = None,
     reference: str | None = None,
-    judge: Judge | None = None,
+    judge: EmotionJudge | None = None,
     recognise: Recogniser | None = None,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
@@ -148,12 +135,12 @@ def _take(
     settings: RenderSettings,
     conversion: Conversion,
     reference: str | None,
-    judge: Judge | None,
+    judge: EmotionJudge | None,
     heard: _Heard,
     seconds: float,
 ) -> Take:
     silent = is_silent(conversion.audio)
-    wer = None if reference is None else word_error_rate(reference, conversion.text)
+    wer = word_error_rate(reference, conversion.text) if reference else None
     heard_wer = None if silent else heard.wer(conversion.audio)
     judged = {} if judge is None or silent else judge.judge(conversion.audio, source)
     flags = {
@@ -162,7 +149,7 @@ def _take(
         Flag.TRUNCATED: conversion.truncated,
         Flag.DRIFT: wer is not None and wer > DRIFT_WER,
         Flag.SLURRED: heard.slurred(heard_wer),
-        Flag.DISAGREES: bool(judged) and max(judged, key=lambda emotion: judged[emotion]) != settings.target,
+        Flag.DISAGREES: bool(judged) and verdict(judged) != settings.target,
     }
     return Take(
         id=uuid.uuid4().hex,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from studio.audio.clip import Clip
+from studio.judges.base import verdict
 from studio.session.settings import RenderSettings
 
 
@@ -69,7 +70,7 @@ class Take:
     @property
     def verdict(self) -> str | None:
         """The emotion the judge finds most probable, None without a judge."""
-        return max(self.judged, key=lambda emotion: self.judged[emotion]) if self.judged else None
+        return verdict(self.judged) if self.judged else None
 
     def describe(self) -> dict[str, Any]:
         """Everything but the samples, as plain JSON values."""

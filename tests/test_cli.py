@@ -1,0 +1,103 @@
+"""The front door: help that comes at once, usage errors, exit codes, one sentence per failure."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio.cli import VERB_MODULES, build_parser, main
+
+VERBS = ("gui", "render", "identify", "select", "mask", "models", "doctor", "demo")
+
+
+def studio(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "studio", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_verb_and_needs_neither_torch_nor_qt() -> None:
+    code = (
+        "import sys; from studio.cli import build_parser; text = build_parser().format_help(); print(text);"
+        "heavy = {'torch', 'numpy', 'transformers', 'PySide6', 'scipy', 'soundfile'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f"    {verb} " in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "--help"])
+    assert caught.value.code == 0
+    assert f"esn-studio {verb}" in capsys.readouterr().out
+
+
+def test_every_verb_but_the_window_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in VERBS:
+        if verb not in ("gui", "mask"):
+            with pytest.raises(SystemExit):
+                main([verb, "--help"])
+            assert "--json" in capsys.readouterr().out, verb
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sing",
+        "render",
+        "render a.wav",
+        "render a.wav --to bored",
+        "render a.wav --to happy --strength happy",
+        "render a.wav --to happy --strength happy=loud",
+        "render a.wav --to happy --strength happy=-1",
+        "render a.wav --to happy --strength happy=nan",
+        "render a.wav --to happy --layers 5-2",
+        "render a.wav --to happy --layers x",
+        "render a.wav --to happy --layers 3-",
+        "render a.wav --to happy --mode shout",
+        "render a.wav --to happy --ladder 0,x",
+        "render a.wav --to happy --seed many",
+    ],
+)
+def test_wrong_usage_is_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line", ["render a.wav b.wav --to happy --text words", "render a.wav --to happy --mode deactivate"]
+)
+def test_contradictory_usage_is_2_in_a_sentence(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert capsys.readouterr().err.startswith("esn-studio: --")
+
+
+def test_failure_is_1_and_one_sentence_also_as_json() -> None:
+    done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "esn-studio: There is no model 'nonsense'; known: embedded.\n"
+    done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"error": "There is no model 'nonsense'; known: embedded."}
+
+
+def test_python_m_studio_and_the_command_are_the_same() -> None:
+    command = Path(sys.executable).with_name("esn-studio")
+    done = subprocess.run([command, "models", "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(studio("models", "--json").stdout)
+
+
+def test_every_verb_module_is_there() -> None:
+    actions = build_parser()._subparsers
+    assert actions is not None
+    assert all(name in sys.modules for name in VERB_MODULES)

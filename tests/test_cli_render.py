@@ -1,0 +1,136 @@
+"""``render`` from arguments to files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from studio.audio.files import save_wav
+from studio.cli import build_parser
+from studio.cli_render import MODES, render_all
+from studio.esn.intervention import Mode, TokenScope
+from studio.lalm.base import Content
+from tests.toy import ToyJudge, ToyLALM, tone, toy_mask
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.esn.safetensors"
+    toy_mask().save(path)
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "voice.wav"
+    save_wav(path, tone())
+    return path
+
+
+def render(model: ToyLALM, out: Path, *arguments: object) -> int:
+    args = build_parser().parse_args(["render", *map(str, arguments), "--out", str(out)])
+    return render_all(args, model, ToyJudge())
+
+
+def test_modes_are_the_methods() -> None:
+    assert set(MODES) == {str(mode) for mode in Mode}
+
+
+def test_every_setting_reaches_the_model(tmp_path: Path, mask: Path, recording: Path) -> None:
+    model = ToyLALM()
+    code = render(
+        model, tmp_path / "out", recording, "--to", "anger", "--strength", "sad=0.25", "--strength", "ANG=0.5",
+        "--mode", "add", "--mask", mask, "--layers", "0-1", "--seed", 7, "--scope", "generated", "--content", "free",
+    )  # fmt: skip
+    assert code == 0
+    ((request,),) = model.batches
+    assert request.target == "angry"
+    assert request.seed == 7
+    assert request.content is Content.FREE
+    assert request.steering is not None
+    assert request.steering.mode is Mode.ADD
+    assert dict(request.steering.strengths) == {"sad": 0.25, "angry": 0.5}
+    assert request.steering.layers == (0, 1)
+    assert request.steering.scope is TokenScope.GENERATED
+
+
+def test_a_ladder_keeps_other_strengths_and_is_one_batch(tmp_path: Path, mask: Path, recording: Path) -> None:
+    model = ToyLALM()
+    line = ("--to", "happy", "--ladder", "0,0.5,1", "--strength", "sad=0.1", "--mask", mask)
+    assert render(model, tmp_path / "out", recording, *line) == 0
+    (batch,) = model.batches
+    strengths = [dict(request.steering.strengths) if request.steering else {} for request in batch]
+    assert strengths == [{"sad": 0.1}, {"sad": 0.1, "happy": 0.5}, {"sad": 0.1, "happy": 1.0}]
+    assert len(list((tmp_path / "out").glob("*.wav"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "expected"),
+    [
+        ("demo:0011_000001", "auto", Content.FREE),
+        ("recording", "auto", Content.LOCK),
+        ("demo:0011_000001", "lock", Content.LOCK),
+        ("recording", "free", Content.FREE),
+    ],
+)
+def test_content_is_free_for_demo_lines_and_locked_for_recordings(
+    tmp_path: Path, recording: Path, source: str, wanted: str, expected: Content
+) -> None:
+    model = ToyLALM()
+    spec = recording if source == "recording" else source
+    assert render(model, tmp_path / "out", spec, "--to", "sad", "--content", wanted) == 0
+    assert model.batches[0][0].content is expected
+
+
+def test_people_read_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render(ToyLALM(), tmp_path / "out", "demo:0011_000001", "--to", "sad") == 0
+    shown = capsys.readouterr()
+    assert "0011_000001_sad_baseline.wav" in shown.out
+    assert "WER 0%" in shown.out
+    assert "judged" in shown.out
+    assert "The judge hears another emotion" in shown.out
+    assert shown.err == ""
+
+
+def test_machines_read_json(tmp_path: Path, mask: Path, recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("--to", "happy", "--strength", "happy=1", "--mask", mask, "--bits", "float", "--text", "the old house")
+    assert render(ToyLALM(), tmp_path / "out", recording, *line, "--json") == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    (entry,) = document["takes"]
+    assert document["errors"] == []
+    assert entry["settings"]["strengths"] == {"happy": 1.0}
+    assert entry["source"]["transcript"] == "the old house"
+    assert entry["wer"] == pytest.approx(6 / 3)
+    assert entry["verdict"] == "happy"
+    assert json.loads(Path(entry["sidecar"]).read_text())["synthetic_speech"] is True
+    samples, _ = soundfile.read(entry["file"], dtype="float32")
+    assert np.abs(samples).max() == pytest.approx(1 / 2 * 2 * 0.5, abs=1e-3)
+
+
+def test_one_bad_source_does_not_stop_the_others(
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    sources = (empty, tmp_path / "none.wav", "demo:0099_000001", recording)
+    assert render(ToyLALM(), tmp_path / "out", *sources, "--to", "sad") == 1
+    shown = capsys.readouterr()
+    assert "voice_sad_baseline.wav" in shown.out
+    assert len(shown.err.splitlines()) == 3
+    assert all(line.startswith("esn-studio: ") for line in shown.err.splitlines())
+    assert render(ToyLALM(), tmp_path / "out", *sources, "--to", "sad", "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [error["source"] for error in document["errors"]] == [str(source) for source in sources[:3]]
+    assert len(document["takes"]) == 1
+
+
+def test_too_long_a_recording_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "long.wav"
+    save_wav(path, tone(seconds=11))
+    assert render(ToyLALM(), tmp_path / "out", path, "--to", "sad") == 1
+    assert "this model takes up to 10 s" in capsys.readouterr().err
