@@ -29,7 +29,8 @@ format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
 
 bench: $(VENV)/.installed
-	$(PY) -m studio bench
+	@for file in tests/benchmarks/bench_*.py; do \
+	  $(PY) -m tests.benchmarks.$$(basename $$file .py) || exit 1; done
 
 eval: $(VENV)/.installed
 	@tools/setup eval

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
+import sys
 from collections.abc import Callable, Sequence
 
 from studio.cli_output import UsageError, print_json, say
@@ -12,6 +14,8 @@ from studio.errors import StudioError
 
 VERB_MODULES = ("studio.cli_render", "studio.cli_identify", "studio.cli_masks", "studio.cli_about", "studio.cli_demo")
 """Each offers ``add_parsers(subparsers)``; its parsers set ``run`` to a handler (args) -> exit code."""
+
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -52,6 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_window(args: argparse.Namespace) -> int:
-    from studio.gui.app import main as open_window
-
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _DISPLAYS):
+        # Qt itself would abort the process here.
+        raise StudioError("There is no display to open a window on; the verbs work without one (esn-studio --help).")
+    try:
+        from studio.gui.app import main as open_window
+    except ImportError as error:
+        raise StudioError(
+            f"The window cannot open because Qt does not load ({error}); see: esn-studio doctor."
+        ) from error
     return open_window()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,14 @@ def test_every_verb_module_is_there() -> None:
     actions = build_parser()._subparsers
     assert actions is not None
     assert all(name in sys.modules for name in VERB_MODULES)
+
+
+def test_no_display_is_said_in_a_sentence() -> None:
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    env = {name: value for name, value in os.environ.items() if name not in hidden}
+    command = [sys.executable, "-m", "studio"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "esn-studio: There is no display to open a window on; the verbs work without one (esn-studio --help).\n"
+    )
