@@ -206,7 +206,7 @@ class Mixer:
         dry = math.inf if finished else float(length - self._fade)
         offset = 0
         while offset < len(out):
-            limit = loop[1] if loop is not None and self._position < loop[1] else end
+            limit = loop[1] if loop is not None and self._position <= loop[1] else end
             reach = min(limit, dry)
             if self._position < reach:
                 if self._voice is None:
@@ -240,16 +240,21 @@ class Mixer:
             self._tails.append(voice)
 
     def _mix(self, voice: _Voice, out: FloatArray) -> None:
-        """Add the voice's next samples to ``out`` (nothing beyond its buffer's end) and move it on."""
+        """Add the voice's next samples to ``out`` (nothing beyond its buffer's end) and move it on.
+
+        A finished source fades out into its end: one that was cut off, or is looped, ends without a click.
+        """
         count = len(out)
-        data, length, _ = voice.buffer.view()
+        data, length, finished = voice.buffer.view()
         envelope: FloatArray | float = voice.gain
         if voice.gain != voice.buffer.gain:
             envelope = self._approach(voice.gain, voice.buffer.gain, count)
             voice.gain = float(envelope[-1]) if count else voice.gain
-        if not voice.rising or voice.phase < self._fade:
-            steps = np.arange(count) if voice.rising else -np.arange(count)
-            envelope = envelope * self._curve[np.clip(voice.phase + steps, 0, self._fade)]
+        left = length - voice.position if finished else count + self._fade
+        if not voice.rising or voice.phase < self._fade or left - count < self._fade:
+            steps = np.arange(count)
+            phases = voice.phase + steps if voice.rising else voice.phase - steps
+            envelope = envelope * self._curve[np.clip(np.minimum(phases, left - steps), 0, self._fade)]
         samples = data[voice.position : min(voice.position + count, length)]
         sounding = len(samples)
         out[:sounding] += samples * (envelope if isinstance(envelope, float) else envelope[:sounding])

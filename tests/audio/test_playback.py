@@ -1,0 +1,106 @@
+"""The player on a real sound server: what was captured there against what was to be heard."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.signal import correlate
+
+from studio.audio.files import load_clip
+from tests.pulse import RATE, NullSink, running_sink
+
+Signal = npt.NDArray[np.float64]
+
+
+def perform(sink: NullSink, scene: str, folder: Path) -> tuple[Signal, dict[str, object]]:
+    """What was heard of a scene of ``play_aloud``, and what the scene itself saw."""
+    command = [sys.executable, "-m", "tests.audio.play_aloud", scene, str(folder)]
+    with sink.recording() as recording:
+        done = subprocess.run(command, env=sink.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        heard = recording.read_all()
+    return heard.astype(np.float64), json.loads(done.stdout)
+
+
+def sent(folder: Path, name: str) -> Signal:
+    return load_clip(folder / f"{name}.wav").at_rate(RATE).samples.astype(np.float64)
+
+
+def find(part: Signal, heard: Signal) -> tuple[int, float]:
+    """Where ``part`` is in ``heard``, and how well it correlates there."""
+    place = int(np.argmax(correlate(heard, part, mode="valid", method="fft")))
+    return place, float(np.corrcoef(heard[place : place + len(part)], part)[0, 1])
+
+
+def test_what_is_sent_is_heard(null_sink: NullSink, tmp_path: Path) -> None:
+    heard, seen = perform(null_sink, "play", tmp_path)
+    assert seen["playing"] is True
+    assert seen["available"] is True
+    assert seen["after"] is False
+    assert seen["position"] == pytest.approx(1.5, abs=0.001)
+    place, likeness = find(sent(tmp_path, "A"), heard)
+    assert likeness > 0.99
+    around = np.concatenate([heard[:place], heard[place + round(1.5 * RATE) + 50 :]])
+    assert np.abs(around).max() < 0.001
+
+
+def test_a_swap_is_heard_at_the_same_position(null_sink: NullSink, tmp_path: Path) -> None:
+    heard, seen = perform(null_sink, "swap", tmp_path)
+    swapped = float(str(seen["swapped_at"]))
+    first, second = sent(tmp_path, "A"), sent(tmp_path, "B")
+    before = slice(round(0.05 * RATE), round((swapped - 0.05) * RATE))
+    after = slice(round((swapped + 0.2) * RATE), round(1.95 * RATE))
+    start, likeness = find(first[before], heard)
+    resumed, second_likeness = find(second[after], heard)
+    assert likeness > 0.99
+    assert second_likeness > 0.99
+    assert abs((resumed - after.start) - (start - before.start)) <= RATE * 0.001
+    louder = np.std(heard[start : start + (before.stop - before.start)]) / np.std(first[before])
+    softer = np.std(heard[resumed : resumed + (after.stop - after.start)]) / np.std(second[after])
+    assert 20 * np.log10(softer / louder) == pytest.approx(-6.0, abs=0.2)
+
+
+def test_no_click_anywhere(null_sink: NullSink, tmp_path: Path) -> None:
+    heard, seen = perform(null_sink, "tones", tmp_path)
+    assert float(str(seen["held"])) > 1.35
+    # A sine of 310 Hz at 0.5 bends by 0.0008 a sample at most, its fades by little more; a jump would show as itself.
+    bend = np.abs(np.diff(heard, n=2))
+    assert bend.max() < 3 * 0.5 * (2 * np.pi * 310 / RATE) ** 2
+    assert np.abs(heard).max() == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_rendering_is_heard_while_it_arrives(null_sink: NullSink, tmp_path: Path) -> None:
+    heard, seen = perform(null_sink, "stream", tmp_path)
+    assert seen["waiting"] is True
+    dry = float(str(seen["dry_at"]))
+    assert 0.7 < dry < 0.75
+    assert seen["position"] == pytest.approx(1.5, abs=0.001)
+    whole = sent(tmp_path, "A")
+    cut = round(dry * RATE)
+    start, likeness = find(whole[round(0.02 * RATE) : cut - 500], heard)
+    resumed, second_likeness = find(whole[cut + 1000 : -1000], heard)
+    assert likeness > 0.99
+    assert second_likeness > 0.99
+    assert resumed > start + cut, "the pause is silence in between, not something skipped"
+
+
+def test_a_device_that_goes_away_is_said_and_found_again(tmp_path: Path) -> None:
+    with running_sink() as sink:
+        command = [sys.executable, "-m", "tests.audio.play_aloud", "lost", str(tmp_path)]
+        done = subprocess.run(command, env=sink.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen == {
+        "available": False,
+        "reason": "The sound output went away; connect it again, then press play.",
+        "playing": False,
+        "said": "No sound output was found; connect headphones or speakers, then press play again.",
+        "again": True,
+        "kept": True,
+    }
