@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from studio.judges import embedded
     from studio.lalm.catalog import load_model
     from studio.session.export import export_take
+    from studio.session.listening import recogniser_of
     from studio.session.masks import default_mask, load_mask
     from studio.session.render import render
     from studio.session.settings import RenderSettings
@@ -51,7 +52,14 @@ def run(args: argparse.Namespace) -> int:
         ]
         with ProgressBar(source.clip.name, quiet=args.json) as bar:
             takes = render(
-                model, source.clip, settings, mask=mask, reference=source.text, judge=embedded.load(), progress=bar
+                model,
+                source.clip,
+                settings,
+                mask=mask,
+                reference=source.text,
+                judge=embedded.load(),
+                recognise=recogniser_of(source.text) if source.text else None,
+                progress=bar,
             )
     finally:
         model.close()

@@ -101,7 +101,8 @@ def describe(take: Take, written: Exported) -> str:
     """One take in one line for a person."""
     parts = [str(written.audio), f'"{take.text}"']
     if take.wer is not None:
-        parts.append(f"WER {take.wer:.0%}")
+        heard = "" if take.heard_wer is None else f" ({take.heard_wer:.0%} by ear)"
+        parts.append(f"WER {take.wer:.0%}{heard}")
     if take.verdict is not None:
         parts.append(f"judged {take.verdict} {take.judged[take.verdict]:.0%}")
     parts.append(f"{take.audio.seconds:.2f} s of speech in {take.seconds:.2f} s")
@@ -117,13 +118,23 @@ def _render(
     mask: EsnMask | None,
     mask_path: Path | None,
 ) -> list[Take]:
+    from studio.session.listening import recogniser_of
     from studio.session.render import render
     from studio.session.sources import open_source
 
     source = open_source(spec, text=args.text, max_seconds=model.info.max_seconds)
     settings = _settings(args, source, model, mask_path)
     with ProgressBar(source.clip.name, quiet=args.json) as bar:
-        return render(model, source.clip, settings, mask=mask, reference=source.text, judge=judge, progress=bar)
+        return render(
+            model,
+            source.clip,
+            settings,
+            mask=mask,
+            reference=source.text,
+            judge=judge,
+            recognise=recogniser_of(source.text) if source.text else None,
+            progress=bar,
+        )
 
 
 def _settings(
