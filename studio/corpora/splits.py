@@ -1,0 +1,116 @@
+"""Which utterances identify neurons, which tune settings, and which are kept for the test."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+from studio.corpora import esd
+from studio.corpora.base import Corpus, CorpusError, Utterance, by_speaker
+
+IDENTIFICATION = "identification"
+DEVELOPMENT = "development"
+TEST_SEEN = "test-seen"
+TEST_UNSEEN = "test-unseen"
+SPLITS = (IDENTIFICATION, DEVELOPMENT, TEST_SEEN, TEST_UNSEEN)
+
+_SPEAKERS = tuple(f"{number:04d}" for number in range(11, 21))
+_IDENTIFYING, _SEEN = _SPEAKERS[:6], _SPEAKERS[:8]
+_IDENTIFYING_LINES, _DEVELOPMENT_LINES = 200, 250
+
+# The shares of ESD's split, for corpora that have none of their own.
+_LINE_SHARES = (_IDENTIFYING_LINES / esd.LINES, _DEVELOPMENT_LINES / esd.LINES)
+_SPEAKER_SHARES = (0.6, 0.8)
+
+Name = TypeVar("Name", str, int)
+
+
+def split_corpus(corpus: Corpus, seed: int = 0) -> dict[str, list[Utterance]]:
+    """The corpus's customary split where it has one (ESD's English speakers), else the seeded one."""
+    speakers = {each.speaker for each in corpus.utterances}
+    if corpus.layout == esd.LAYOUT and speakers & set(_SPEAKERS):
+        return esd_split(corpus.utterances)
+    return seeded_split(corpus.utterances, seed)
+
+
+def esd_split(utterances: Sequence[Utterance]) -> dict[str, list[Utterance]]:
+    """The split of METHOD.md, section 5, over ESD's English speakers S1..S10 = 0011..0020; others are left out.
+
+    Identification: S1-S6, lines 1-200; development: S1-S6, 201-250, and S7-S8, 1-250; test-seen: S1-S8, 251-350;
+    test-unseen: S9-S10, all lines. In a smaller corpus of that layout (the demo corpus has 60 lines) both boundaries
+    shrink with the number of lines, rounded: 34 and 43 of 60.
+    """
+    lines = max((each.utterance for each in utterances), default=0)
+    identifying = round(_IDENTIFYING_LINES * lines / esd.LINES)
+    development = round(_DEVELOPMENT_LINES * lines / esd.LINES)
+    split: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
+    for each in utterances:
+        if each.speaker not in _SPEAKERS:
+            continue
+        if each.speaker not in _SEEN:
+            name = TEST_UNSEEN
+        elif each.utterance > development:
+            name = TEST_SEEN
+        elif each.speaker in _IDENTIFYING and each.utterance <= identifying:
+            name = IDENTIFICATION
+        else:
+            name = DEVELOPMENT
+        split[name].append(each)
+    return split
+
+
+def seeded_split(utterances: Sequence[Utterance], seed: int = 0) -> dict[str, list[Utterance]]:
+    """A split of any corpus in ESD's proportions that keeps speakers and lines apart.
+
+    Speakers and lines are each drawn into groups, the larger part for identification. Identification takes its
+    speakers on its lines, development the speakers of the first two groups on the lines of the first two groups as
+    far as identification has not got them, test-seen these speakers on the remaining lines, test-unseen the remaining
+    speakers on the remaining lines only. So no test line was heard before from anyone, and no unseen speaker was heard
+    at all; what would break that is in no split.
+    """
+    names, numbers = {each.speaker for each in utterances}, {each.utterance for each in utterances}
+    speakers = _groups(sorted(names), _SPEAKER_SHARES, random.Random(f"speakers {seed}"))
+    lines = _groups(sorted(numbers), _LINE_SHARES, random.Random(f"lines {seed}"))
+    split: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
+    for each in utterances:
+        speaker, line = speakers[each.speaker], lines[each.utterance]
+        if line == 2:
+            split[TEST_UNSEEN if speaker == 2 else TEST_SEEN].append(each)
+        elif speaker < 2:
+            split[IDENTIFICATION if speaker == line == 0 else DEVELOPMENT].append(each)
+    return split
+
+
+def choose(split: dict[str, list[Utterance]], names: Sequence[str]) -> list[Utterance]:
+    """The utterances of some splits; raises CorpusError for a name there is none of, or when they are empty."""
+    for name in names:
+        if name not in split:
+            raise CorpusError(f"There is no split '{name}'; choose of {', '.join(split)}.")
+    chosen = [each for name in names for each in split[name]]
+    if not chosen:
+        raise CorpusError(f"The corpus has no utterances in its {' and '.join(names)} split.")
+    return chosen
+
+
+def spread(utterances: Sequence[Utterance], limit: int | None, seed: int = 0) -> list[Utterance]:
+    """At most ``limit`` of ``utterances``, drawn at random and as evenly over the speakers as they allow."""
+    if limit is None or limit >= len(utterances):
+        return list(utterances)
+    queues = []
+    for speaker, own in by_speaker(utterances).items():
+        random.Random(f"{speaker} {seed}").shuffle(own)
+        queues.append(own)
+    rounds = [each for turn in range(max(map(len, queues))) for own in queues for each in own[turn : turn + 1]]
+    kept = set(rounds[:limit])
+    return [each for each in utterances if each in kept]
+
+
+def _groups(names: list[Name], shares: tuple[float, float], draw: random.Random) -> dict[Name, int]:
+    """Each name's group, 0, 1 or 2, sized by the cumulated ``shares``; the last group has somebody if two are there."""
+    draw.shuffle(names)
+    first = max(1, round(shares[0] * len(names)))
+    second = round(shares[1] * len(names))
+    if len(names) > 1:
+        first, second = min(first, len(names) - 1), min(max(second, first), len(names) - 1)
+    return {name: 0 if place < first else 1 if place < second else 2 for place, name in enumerate(names)}
