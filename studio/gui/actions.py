@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
 
-from studio.gui.state import A, B, SOURCE
+from studio.gui.state import SOURCE, A, B
 from studio.gui.widgets.layout import small
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Actions:
         self._add(menu, "Back to the start", "Home", lambda: playback.seek(0.0))
         menu.addSeparator()
         for lane, key, name in ((SOURCE, "S", "the source"), (A, "A", "A"), (B, "B", "B")):
-            self._add(menu, f"Listen to {name}", key, lambda lane=lane: playback.listen(lane))
+            self._add(menu, f"Listen to {name}", key, partial(playback.listen, lane))
         menu.addSeparator()
         state = studio.state
         self._add(menu, "Level match", "M", lambda: state.set_options(level_match=not state.level_match))
         takes = menu.addMenu("Take to the heard lane")
         for number in range(1, 10):
-            self._add(takes, f"Take {number}", str(number), lambda number=number: self._take(number))
+            self._add(takes, f"Take {number}", str(number), partial(self._take, number))
 
     def _view(self) -> None:
         window = self._window
@@ -70,7 +71,7 @@ class Actions:
         menu.addSeparator()
         group = QActionGroup(window)
         for choice, text in (("system", "Colours of the system"), ("dark", "Dark"), ("light", "Light")):
-            action = self._add(menu, text, "", lambda choice=choice: window.theme.choose(choice))
+            action = self._add(menu, text, "", partial(window.theme.choose, choice))
             action.setCheckable(True)
             action.setChecked(window.theme.choice == choice)
             group.addAction(action)

@@ -18,10 +18,11 @@ LONGEST_PITCH_SECONDS = 60.0
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A clip ready to be drawn; ``pitch`` None where it was not tracked (streaming, or too long)."""
+    """A clip ready to be drawn; ``peak``: its largest magnitude; ``pitch``: None while it arrives, and for long ones."""
 
     clip: Clip
     peaks: PeakPyramid
+    peak: float
     pitch: PitchTrack | None = None
 
     @property
@@ -33,15 +34,19 @@ class Drawing:
 def draw(clip: Clip) -> Drawing:
     """Peaks and pitch of a clip; takes up to a few tenths of a second."""
     pitch = pitch_track(clip) if clip.seconds <= LONGEST_PITCH_SECONDS else None
-    return Drawing(clip, PeakPyramid(clip.samples), pitch)
+    return Drawing(clip, PeakPyramid(clip.samples), _peak(clip), pitch)
 
 
 def draw_chunks(chunks: list[np.ndarray], rate: int) -> Drawing:
     """Peaks of a render that is still arriving."""
     clip = Clip(np.concatenate(chunks).astype(np.float32, copy=False), rate)
-    return Drawing(clip, PeakPyramid(clip.samples))
+    return Drawing(clip, PeakPyramid(clip.samples), _peak(clip))
 
 
 def matched_gains(clips: Mapping[str, Clip]) -> dict[str, float]:
     """Gain in dB per lane that makes them equally loud without clipping."""
     return dict(zip(clips, match_gains(list(clips.values())), strict=True))
+
+
+def _peak(clip: Clip) -> float:
+    return float(np.max(np.abs(clip.samples), initial=0.0))

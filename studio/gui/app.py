@@ -37,9 +37,7 @@ class UncaughtErrors(QObject):
             sys.excepthook, threading.excepthook = self._previous
             self._previous = None
 
-    def _caught(
-        self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _caught(self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             QApplication.quit()
             return

@@ -78,8 +78,8 @@ class EngineThread(QObject):
         self._open = False
         self._engine.shutdown()
 
-    def _send(self, *call: Any) -> None:
-        self._arrived.emit(partial(*call))
+    def _send(self, callback: Callable[..., None], *values: Any) -> None:
+        self._arrived.emit(partial(callback, *values))
 
     def _end(self, callback: Callable[[Any], None], value: Any) -> None:
         self._pending -= 1

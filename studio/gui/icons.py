@@ -13,8 +13,8 @@ _NAMES = {
     "loop": "mdi6.repeat",
     "swap": "mdi6.swap-vertical",
     "level": "mdi6.scale-balance",
-    "lock": "mdi6.pin",
-    "unlock": "mdi6.pin-outline",
+    "lock": "mdi6.lock-outline",
+    "unlock": "mdi6.lock-open-variant-outline",
     "open": "mdi6.folder-open-outline",
     "lines": "mdi6.text-box-outline",
     "export": "mdi6.export-variant",
@@ -24,7 +24,8 @@ _NAMES = {
     "start": "mdi6.skip-previous",
     "mute": "mdi6.volume-off",
     "mask": "mdi6.blur",
-    "delete": "mdi6.delete-outline",
+    "dice": "mdi6.dice-5-outline",
+    "down": "mdi6.chevron-down",
 }
 
 
@@ -32,7 +33,5 @@ def icon(name: str, *, active: bool = False, on_accent: bool = False) -> QIcon:
     """The icon for ``name``; ``active`` in the accent, ``on_accent`` to stand on it."""
     colours = theme.current()
     colour = colours.accent if active else colours.on_accent if on_accent else colours.text
-    result: QIcon = qtawesome.icon(
-        _NAMES[name], color=colour, color_disabled=colours.faint, color_on=colours.on_accent if not active else colour
-    )
+    result: QIcon = qtawesome.icon(_NAMES[name], color=colour, color_disabled=colours.faint, color_on=colours.accent)
     return result

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+ZONE_EDGES = (0.0, 0.36, 0.7, 1.0)
+"""Where the zones begin and end on a slider."""
+
 
 @dataclass(frozen=True)
 class IntensityRange:
-    """Strengths from 0 to ``maximum``; up to ``safe`` content survives, up to ``strong`` it suffers, above it breaks."""
+    """Strengths from 0 to ``maximum``: up to ``safe`` content survives, up to ``strong`` it suffers, then breaks."""
 
     maximum: float
     safe: float
     strong: float
+
+    def share(self, value: float) -> float:
+        """Where a strength sits on a slider, 0..1: the useful zones get more room than the destructive one."""
+        return float(np.interp(value, (0.0, self.safe, self.strong, self.maximum), ZONE_EDGES))
+
+    def value(self, share: float) -> float:
+        """The strength at a place on a slider; inverse of ``share``."""
+        return float(np.interp(share, ZONE_EDGES, (0.0, self.safe, self.strong, self.maximum)))
 
     def zone(self, value: float) -> str:
         """``off``, ``safe``, ``strong`` or ``destructive``."""

@@ -16,9 +16,11 @@ from studio.gui.audition.library import LibraryPanel
 from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
 from studio.gui.localize.heatmap import LocalizeView
+from studio.gui.playback import STARTING
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
+from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar
 
 LAYOUT_VERSION = 1
@@ -131,12 +133,14 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.workspaces, 1)
         layout.addWidget(self.transport)
         self.setCentralWidget(centre)
-        self._dock("Source and takes", "library", self.library, Qt.DockWidgetArea.LeftDockWidgetArea, 256)
-        self._dock("Steer", "steering", self.steering, Qt.DockWidgetArea.RightDockWidgetArea, 328)
+        self._dock("Source", "library", self.library, Qt.DockWidgetArea.LeftDockWidgetArea, 248)
+        self._dock("Steer towards", "steering", self.steering, Qt.DockWidgetArea.RightDockWidgetArea, 312)
         self.device = QLabel()
         self.sound = QLabel()
+        self.retry = link("Look again", "Look for a sound output again")
         self.statusBar().addWidget(self.device)
         self.statusBar().addPermanentWidget(self.sound)
+        self.statusBar().addPermanentWidget(self.retry)
         self.statusBar().setSizeGripEnabled(False)
 
     def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea, width: int) -> None:
@@ -166,6 +170,7 @@ class MainWindow(QMainWindow):
         playback.looping_changed.connect(self._show_looping)
         playback.heard_changed.connect(self._show_heard)
         playback.device_changed.connect(self._show_sound)
+        self.retry.clicked.connect(playback.start)
         self.library.open_asked.connect(self.ask_open)
         self.library.line_chosen.connect(studio.sources.open_line)
         self.library.assign_asked.connect(studio.renders.assign)
@@ -210,6 +215,7 @@ class MainWindow(QMainWindow):
         reason = self.studio.playback.reason
         self.transport.show_device(reason)
         self.sound.setText("Sound ready" if reason is None else reason)
+        self.retry.setVisible(reason is not None and reason != STARTING)
 
     def _show_blocked(self) -> None:
         self.steering.allow_render(self.studio.renders.blocked())
@@ -223,5 +229,6 @@ class MainWindow(QMainWindow):
         self.transport.recolour()
         self.library.recolour()
         self.top.recolour()
+        self.steering.seed.recolour()
         self.localize.heatmap.recolour()
         self.update()

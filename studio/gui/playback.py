@@ -12,10 +12,11 @@ from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import matched_gains
 from studio.gui.engine_thread import EngineThread
-from studio.gui.state import A, B, LANES, SOURCE, TAKE_LANES, StudioState
+from studio.gui.state import LANES, SOURCE, TAKE_LANES, A, B, StudioState
 from studio.gui.timeaxis import TimeAxis
 
 FRAME_MILLISECONDS = 16
+STARTING = "Sound is starting"
 _AT_ONCE_SECONDS = 30.0
 _PIECE_SECONDS = 5.0
 
@@ -36,7 +37,7 @@ class Playback(QObject):
         self._worker = worker
         self._ended.connect(self._stop_following, Qt.ConnectionType.QueuedConnection)
         self.player = Player(self._ended.emit)
-        self.reason: str | None = "Sound is starting"
+        self.reason: str | None = STARTING
         self.heard = SOURCE
         self.playing = False
         self.looping = False
@@ -71,7 +72,7 @@ class Playback(QObject):
 
     def play(self) -> None:
         """Play what is heard, from the playhead; a device that was lost is looked for again."""
-        if self._state.source is None or self.reason == "Sound is starting":
+        if self._state.source is None or self.reason == STARTING:
             return
 
         def begin(_context: JobContext) -> str:

@@ -55,7 +55,9 @@ class Studio(QObject):
 
         def tell(audio: Path) -> None:
             self.notice.emit(
-                Notice(f"Exported take {shown.number} as {audio.name} with its settings to {audio.parent}.", kind="info")
+                Notice(
+                    f"Exported take {shown.number} as {audio.name} with its settings to {audio.parent}.", kind="info"
+                )
             )
 
         # Every export has a slot of its own: none ever replaces another.

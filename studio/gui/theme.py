@@ -16,6 +16,7 @@ GRID = 8
 BODY_PX = 13
 SMALL_PX = 11
 
+
 @dataclass(frozen=True)
 class Colours:
     """Colours of one scheme, as #RRGGBB."""
@@ -145,7 +146,10 @@ def blend(over: str, under: str, share: float) -> QColor:
     """``share`` of colour ``over`` on ``under``, opaque."""
     first, second = QColor(over), QColor(under)
     return QColor.fromRgbF(
-        *(share * getattr(first, part)() + (1 - share) * getattr(second, part)() for part in ("redF", "greenF", "blueF"))
+        *(
+            share * getattr(first, part)() + (1 - share) * getattr(second, part)()
+            for part in ("redF", "greenF", "blueF")
+        )
     )
 
 
@@ -186,7 +190,11 @@ def stylesheet(colours: Colours) -> str:
     text = (resources_dir() / "gui" / "studio.qss").read_text(encoding="utf-8")
     names = sorted((field.name for field in fields(colours)), key=len, reverse=True)
     for name in names:
-        text = text.replace(f"@{name};", f"{getattr(colours, name)};").replace(f"@{name} ", f"{getattr(colours, name)} ")
+        text = text.replace(f"@{name};", f"{getattr(colours, name)};").replace(
+            f"@{name} ", f"{getattr(colours, name)} "
+        )
+    text = text.replace("@tint;", f"{blend(colours.accent, colours.panel, 0.28).name()};")
+    text = text.replace("@icons", (resources_dir() / "gui").as_posix())
     return text.replace("@body;", f"{BODY_PX}px;").replace("@small;", f"{SMALL_PX}px;")
 
 

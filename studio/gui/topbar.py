@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from studio.gui.icons import icon
 from studio.gui.studio import Studio
-from studio.gui.widgets.layout import explain, small
+from studio.gui.widgets.layout import explain, small, tight
 from studio.gui.widgets.toggles import Segments
 
 _OTHER = "Open a mask…"
@@ -26,10 +26,10 @@ class TopBar(QToolBar):
         self.setObjectName("toolbar")
         self.setMovable(False)
         self._studio = studio
-        self.model = QLabel("Loading…")
-        self.mask = QComboBox()
-        self.mask.setMinimumWidth(176)
-        self.mask.setAccessibleName("ESN mask")
+        self.model = QLabel()
+        self.mask_box = QComboBox()
+        self.mask_box.setFixedWidth(160)
+        self.mask_box.setAccessibleName("ESN mask")
         self.workspaces = Segments(
             {"audition": "Audition", "localize": "Localize"},
             name="Workspace",
@@ -47,15 +47,12 @@ class TopBar(QToolBar):
         self.cancel.setObjectName("quiet")
         self.cancel.setToolTip("Cancel the render (Escape)")
         self.cancel.setAccessibleName("Cancel the render")
-        self._job_widgets = QWidget()
-        for widget in (small("Model"), self.model, _gap(8), small("Mask"), self.mask, _spring()):
-            self.addWidget(widget)
+        self.addWidget(_group(small("Model"), self.model, _gap(4), small("Mask"), self.mask_box, None))
+        self.addWidget(_spring())
         self.addWidget(self.workspaces)
         self.addWidget(_spring())
-        self.job.setFixedWidth(112)
-        for widget in (self.job, self.progress, self.cancel):
-            self.addWidget(widget)
-        self.mask.activated.connect(self._choose)
+        self.addWidget(_group(None, self.job, self.progress, self.cancel))
+        self.mask_box.activated.connect(self._choose)
         self.cancel.clicked.connect(studio.renders.cancel)
         studio.keeper.loaded_changed.connect(self._show_model)
         studio.keeper.masks_changed.connect(self._show_masks)
@@ -74,7 +71,7 @@ class TopBar(QToolBar):
         self.cancel.setIcon(icon("cancel"))
 
     def _choose(self, index: int) -> None:
-        path = self.mask.itemData(index)
+        path = self.mask_box.itemData(index)
         self._show_masks()
         if path is None:
             self.mask_asked.emit()
@@ -87,17 +84,17 @@ class TopBar(QToolBar):
 
     def _show_masks(self) -> None:
         keeper, shown = self._studio.keeper, self._studio.state.mask
-        self.mask.blockSignals(True)
-        self.mask.clear()
+        self.mask_box.blockSignals(True)
+        self.mask_box.clear()
         for path in keeper.masks:
-            self.mask.addItem(path.name.removesuffix(_SUFFIX), str(path))
+            self.mask_box.addItem(path.name.removesuffix(_SUFFIX), str(path))
         if shown is None:
-            self.mask.insertItem(0, "no mask", "")
-        self.mask.insertSeparator(self.mask.count())
-        self.mask.addItem(_OTHER, None)
-        self.mask.setCurrentIndex(max(0, self.mask.findData(str(shown.path))) if shown is not None else 0)
-        self.mask.blockSignals(False)
-        explain(self.mask, keeper.loaded is not None, keeper.problem or "", "Which neurons the sliders reach")
+            self.mask_box.insertItem(0, "no mask", "")
+        self.mask_box.insertSeparator(self.mask_box.count())
+        self.mask_box.addItem(_OTHER, None)
+        self.mask_box.setCurrentIndex(max(0, self.mask_box.findData(str(shown.path))) if shown is not None else 0)
+        self.mask_box.blockSignals(False)
+        explain(self.mask_box, keeper.loaded is not None, keeper.problem or "", "Which neurons the sliders reach")
 
     def _show_share(self, share: float) -> None:
         self.progress.setValue(round(share * 1000))
@@ -106,11 +103,25 @@ class TopBar(QToolBar):
         rendering = self._studio.renders.active
         loading = self._studio.keeper.status.startswith("Loading")
         self.job.setText("Rendering" if rendering else "Loading model" if loading else "")
-        self.progress.setVisible(rendering or loading)
+        for widget in (self.progress, self.cancel):
+            widget.setVisible(rendering or loading)
         if not (rendering or loading):
             self.progress.setValue(0)
-        self.cancel.setEnabled(rendering)
         explain(self.cancel, rendering, "Nothing is being rendered", "Cancel the render (Escape)")
+
+
+def _group(*widgets: QWidget | None) -> QWidget:
+    """Widgets side by side, None for the slack; both groups are equally wide, so the workspaces stay in the middle."""
+    result = QWidget()
+    result.setFixedWidth(368)
+    layout = QHBoxLayout(result)
+    tight(layout)
+    for widget in widgets:
+        if widget is None:
+            layout.addStretch(1)
+        else:
+            layout.addWidget(widget)
+    return result
 
 
 def _spring() -> QWidget:

@@ -120,7 +120,9 @@ class StandInJudge:
         return {emotion: share if emotion == "angry" else rest for emotion in EMOTIONS}
 
 
-def make_mask(widths: tuple[int, ...] = WIDTHS, model_id: str = "stand-in", emotions: Sequence[str] = TARGETS) -> EsnMask:
+def make_mask(
+    widths: tuple[int, ...] = WIDTHS, model_id: str = "stand-in", emotions: Sequence[str] = TARGETS
+) -> EsnMask:
     """A mask whose neurons gather in early layers, differently for each emotion."""
     generator = np.random.default_rng(7)
     total = sum(widths) // 20
@@ -135,7 +137,9 @@ def make_mask(widths: tuple[int, ...] = WIDTHS, model_id: str = "stand-in", emot
     return EsnMask(widths, indices, scores, facts)
 
 
-def loader(model: StandIn, folder: Path, *, recogniser: Callable[[str], Recogniser] | None = None) -> Callable[[JobContext], Loaded]:
+def loader(
+    model: StandIn, folder: Path, *, recogniser: Callable[[str], Recogniser] | None = None
+) -> Callable[[JobContext], Loaded]:
     """A loader for ``Studio`` that gives ``model`` and two masks written to ``folder``."""
 
     def load(context: JobContext) -> Loaded:

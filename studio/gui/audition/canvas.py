@@ -199,6 +199,7 @@ class WaveCanvas(TimeCanvas):
         self._drawing: Drawing | None = None
         self._hint = ""
         self._heard = False
+        self._scale = 1.0
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -215,6 +216,12 @@ class WaveCanvas(TimeCanvas):
         self._drawing = drawing
         self._hint = hint
         self.redraw()
+
+    def show_scale(self, scale: float) -> None:
+        """Draw the waveform this many times as high; all lanes share one scale."""
+        if scale != self._scale:
+            self._scale = scale
+            self.redraw()
 
     def show_heard(self, heard: bool) -> None:
         """Draw brighter while this lane is the one that is heard."""
@@ -264,7 +271,7 @@ class WaveCanvas(TimeCanvas):
         ratio = self.devicePixelRatioF()
         rate, total = drawing.clip.rate, len(drawing.clip.samples)
         start = min(max(int(self.axis.start * rate), 0), total)
-        stop = min(int(math.ceil(self.axis.stop * rate)), total)
+        stop = min(math.ceil(self.axis.stop * rate), total)
         if stop <= start:
             return
         left, right = self.x_of(start / rate), self.x_of(stop / rate)
@@ -272,8 +279,8 @@ class WaveCanvas(TimeCanvas):
         lowest, highest = drawing.peaks.slice(start, stop, columns)
         middle, reach = self.height() / 2, self.height() / 2 - 4
         xs = left + (np.arange(columns) + 0.5) / ratio
-        tops = middle - np.clip(highest, -1, 1) * reach - 0.5
-        bottoms = middle - np.clip(lowest, -1, 1) * reach + 0.5
+        tops = middle - np.clip(highest * self._scale, -1, 1) * reach - 0.5
+        bottoms = middle - np.clip(lowest * self._scale, -1, 1) * reach + 0.5
         outline = [QPointF(x, y) for x, y in zip(xs.tolist(), tops.tolist(), strict=True)]
         outline += [QPointF(x, y) for x, y in zip(xs[::-1].tolist(), bottoms[::-1].tolist(), strict=True)]
         painter.setPen(Qt.PenStyle.NoPen)

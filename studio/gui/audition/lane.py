@@ -87,9 +87,9 @@ class LaneView(QFrame):
             header.addWidget(label)
         if lane != "source":
             self.lock = QToolButton()
-            self.lock.setObjectName("quiet")
+            self.lock.setObjectName("bare")
             self.lock.setCheckable(True)
-            self.lock.setFixedSize(26, 24)
+            self.lock.setFixedSize(24, 24)
             self.lock.setAccessibleName(f"Keep the take in lane {lane}")
             self.lock.toggled.connect(lambda on: self.lock_toggled.emit(lane, on))
             header.addWidget(self.lock)

@@ -12,6 +12,9 @@ from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.words import flags_help, take_flags, take_wer, transcript_words
 
+QUIETEST_PEAK = 0.1
+"""Waveforms are drawn with one common gain that lets the loudest lane fill its height, up to ten times."""
+
 _SCROLL_STEPS = 10_000
 
 
@@ -136,10 +139,15 @@ class LanesView(QWidget):
 
     def _fit_axis(self) -> None:
         drawings = [self._state.source.drawing] if self._state.source is not None else []
-        drawings += [held.drawing for held in self._state.lanes.values() if held is not None and held.drawing is not None]
+        drawings += [
+            held.drawing for held in self._state.lanes.values() if held is not None and held.drawing is not None
+        ]
         longest = max((drawing.seconds for drawing in drawings), default=1.0)
         if abs(longest - self._axis.length) > 1e-6:
             self._axis.set_length(longest)
+        loudest = max((drawing.peak for drawing in drawings), default=1.0)
+        for view in self.lanes.values():
+            view.canvas.show_scale(1.0 / max(loudest, QUIETEST_PEAK))
 
     def _show_view(self) -> None:
         axis = self._axis

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QMenu,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QElidingLabel
 
 from studio.gui.audition.takes import TakesList
@@ -13,6 +23,40 @@ from studio.gui.state import StudioState
 from studio.gui.widgets.layout import explain, heading, small
 
 WIDTH = 256
+
+
+class TranscriptEdit(QPlainTextEdit):
+    """Two lines of transcript; ``committed`` carries it when Enter is pressed or the focus leaves."""
+
+    committed = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setPlaceholderText("Transcript: type what is said to see word errors")
+        self.setAccessibleName("Transcript of the source")
+        self.setTabChangesFocus(True)
+        self.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 14)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def show_text(self, text: str) -> None:
+        """Show a transcript that is known already."""
+        if text != self._text():
+            self.setPlainText(text)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter commits."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.committed.emit(self._text())
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Leaving commits."""
+        super().focusOutEvent(event)
+        self.committed.emit(self._text())
+
+    def _text(self) -> str:
+        return " ".join(self.toPlainText().split())
 
 
 class LibraryPanel(QWidget):
@@ -42,9 +86,7 @@ class LibraryPanel(QWidget):
         self.name = QElidingLabel()
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.about = small()
-        self.reference = QLineEdit()
-        self.reference.setPlaceholderText("Transcript: type what is said")
-        self.reference.setAccessibleName("Transcript of the source")
+        self.reference = TranscriptEdit()
         self.takes = TakesList(state)
         self.to_a, self.to_b = QPushButton("To A"), QPushButton("To B")
         self.export = QPushButton("Export…")
@@ -53,9 +95,7 @@ class LibraryPanel(QWidget):
         self._lay_out()
         self.recolour()
         self.open.clicked.connect(self.open_asked)
-        self.reference.editingFinished.connect(
-            lambda: state.set_reference(" ".join(self.reference.text().split()) or None)
-        )
+        self.reference.committed.connect(lambda text: state.set_reference(text or None))
         self.takes.assign_asked.connect(self.assign_asked)
         self.takes.selected.connect(self._show_selection)
         self.to_a.clicked.connect(lambda: self._assign("A"))
@@ -78,7 +118,6 @@ class LibraryPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 4, 12, 12)
         layout.setSpacing(6)
-        layout.addWidget(heading("Source"))
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.lines, 1)
@@ -114,9 +153,7 @@ class LibraryPanel(QWidget):
             kind = "demo line" if source.demo else "recording"
             self.about.setText(f"{kind}, {clip.seconds:.2f} s, {clip.rate / 1000:g} kHz")
         explain(self.reference, source is not None, "Open a recording first", "What is said, to count word errors")
-        if not self.reference.hasFocus() or source is None or source.reference:
-            self.reference.setText((source.reference or "") if source is not None else "")
-            self.reference.setCursorPosition(0)
+        self.reference.show_text((source.reference or "") if source is not None else "")
 
     def _show_selection(self) -> None:
         chosen = self.takes.current_take is not None

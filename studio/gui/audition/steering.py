@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.emotions import COLOURS, TARGETS
 from studio.gui import theme
-from studio.gui.intensity import MODE_HELP, MODES, RANGES
+from studio.gui.icons import icon
+from studio.gui.intensity import MODE_HELP, MODES, RANGES, ZONE_EDGES
 from studio.gui.state import StudioState
-from studio.gui.widgets.intensity import IntensityRow
+from studio.gui.widgets.intensity import KNOB, LABEL_WIDTH, SPACING, VALUE_WIDTH, IntensityRow
 from studio.gui.widgets.layerstrip import LayerStrip
-from studio.gui.widgets.layout import explain, heading, link, small
+from studio.gui.widgets.layout import explain, heading, link, small, tight
 from studio.gui.widgets.toggles import EmotionButtons, Segments
 
 WIDTH = 320
@@ -52,19 +63,14 @@ class SteeringPanel(QWidget):
             name="Token scope",
             hints={"all": "Steer prompt and generated tokens", "generated": "Steer generated tokens only"},
         )
-        self.seed = QSpinBox()
-        self.seed.setRange(-1, 999_999)
-        self.seed.setSpecialValueText("greedy")
-        self.seed.setKeyboardTracking(False)
-        self.seed.setAccessibleName("Seed")
-        self.seed.setToolTip("Greedy decoding, or a number to sample with: the same seed gives the same take")
+        self.seed = SeedBox()
         self.auto_render = QCheckBox("Auto-render")
         self.auto_render.setToolTip("Render shortly after the last change")
         self.auto_play = QCheckBox("Auto-play")
         self.auto_play.setToolTip("Play a take while it renders")
-        self.render = QPushButton("Render")
-        self.render.setObjectName("primary")
-        self.render.setMinimumHeight(34)
+        self.render_button = QPushButton("Render")
+        self.render_button.setObjectName("primary")
+        self.render_button.setMinimumHeight(34)
         self._lay_out()
         self._connect()
         for show in (self._show_steer, self._show_mask, self._show_model, self._show_options):
@@ -72,7 +78,7 @@ class SteeringPanel(QWidget):
 
     def allow_render(self, reason: str | None) -> None:
         """Enable Render, or disable it with the reason to show on hover."""
-        explain(self.render, reason is None, reason or "", "Render the take (R)")
+        explain(self.render_button, reason is None, reason or "", "Render the take (R)")
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -84,7 +90,7 @@ class SteeringPanel(QWidget):
                 layout.addWidget(widget)
             layout.addSpacing(8)
 
-        section(heading("Target emotion"), self.targets)
+        section(self.targets)
         section(heading("Mode"), self.modes)
         intensities = QVBoxLayout()
         intensities.setSpacing(0)
@@ -95,28 +101,30 @@ class SteeringPanel(QWidget):
         layout.addLayout(intensities)
         layout.addSpacing(8)
         layout.addWidget(heading("Layers", small("from"), self.first, small("to"), self.last, self.all_layers))
-        layout.addSpacing(4)
-        layout.addWidget(self.strip)
+        layout.addWidget(self.strip, 1)
         layout.addSpacing(8)
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, 56)
         grid.setColumnStretch(1, 1)
-        for index, (text, widget) in enumerate((("Content", self.content), ("Tokens", self.scope), ("Seed", self.seed))):
+        for index, (text, widget) in enumerate(
+            (("Content", self.content), ("Tokens", self.scope), ("Seed", self.seed))
+        ):
             label = QLabel(text)
             label.setProperty("role", "heading")
             grid.addWidget(label, index, 0)
             grid.addWidget(widget, index, 1)
+            grid.setRowMinimumHeight(index, 30)
         layout.addLayout(grid)
-        layout.addStretch(1)
+        layout.addSpacing(8)
         checks = QHBoxLayout()
         checks.addWidget(self.auto_render)
         checks.addStretch(1)
         checks.addWidget(self.auto_play)
         layout.addLayout(checks)
         layout.addSpacing(4)
-        layout.addWidget(self.render)
+        layout.addWidget(self.render_button)
 
     def _connect(self) -> None:
         state = self._state
@@ -131,12 +139,10 @@ class SteeringPanel(QWidget):
         self.all_layers.clicked.connect(lambda: state.set_steer(replace(state.steer, layers=None)))
         self.content.chosen.connect(lambda key: state.set_steer(replace(state.steer, content=key)))
         self.scope.chosen.connect(lambda key: state.set_steer(replace(state.steer, scope=key)))
-        self.seed.valueChanged.connect(
-            lambda value: state.set_steer(replace(state.steer, seed=None if value < 0 else value))
-        )
+        self.seed.chosen.connect(lambda seed: state.set_steer(replace(state.steer, seed=seed)))
         self.auto_render.toggled.connect(lambda on: state.set_options(auto_render=on))
         self.auto_play.toggled.connect(lambda on: state.set_options(auto_play=on))
-        self.render.clicked.connect(self.render_asked)
+        self.render_button.clicked.connect(self.render_asked)
         state.steer_changed.connect(self._show_steer)
         state.mask_changed.connect(self._show_mask)
         state.model_changed.connect(self._show_model)
@@ -164,7 +170,7 @@ class SteeringPanel(QWidget):
         self.scale.show_mode(steer.mode)
         self.content.show_value(steer.content)
         self.scope.show_value(steer.scope)
-        _show_number(self.seed, -1 if steer.seed is None else steer.seed)
+        self.seed.show_seed(steer.seed)
         explain(self.reset_button, not steer.is_baseline, "All intensities are zero", "Set all intensities to zero")
         self._show_layers()
 
@@ -208,6 +214,57 @@ class SteeringPanel(QWidget):
             box.blockSignals(False)
 
 
+class SeedBox(QWidget):
+    """Greedy decoding, or a seed to sample with: typed, or a new one at a press."""
+
+    chosen = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = Segments(
+            {"greedy": "greedy", "sample": "sample"},
+            name="Decoding",
+            hints={
+                "greedy": "Always the likeliest token: one take per setting",
+                "sample": "Draw tokens with a seed: another seed gives another take, the same seed the same one",
+            },
+        )
+        self.number = QSpinBox()
+        self.number.setRange(0, 9999)
+        self.number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.number.setFixedWidth(52)
+        self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.number.setKeyboardTracking(False)
+        self.number.setAccessibleName("Seed")
+        self.another = QToolButton()
+        self.another.setObjectName("square")
+        self.another.setFixedSize(30, 28)
+        self.another.setAccessibleName("Another seed")
+        layout = QHBoxLayout(self)
+        tight(layout, spacing=4)
+        layout.addWidget(self.kind, 1)
+        layout.addWidget(self.number)
+        layout.addWidget(self.another)
+        self.kind.chosen.connect(lambda kind: self.chosen.emit(self.number.value() if kind == "sample" else None))
+        self.number.valueChanged.connect(self.chosen.emit)
+        self.another.clicked.connect(lambda: self.chosen.emit((self.number.value() + 1) % 10_000))
+        self.recolour()
+        self.show_seed(None)
+
+    def recolour(self) -> None:
+        """Draw the icon in another scheme's colours."""
+        self.another.setIcon(icon("dice"))
+
+    def show_seed(self, seed: int | None) -> None:
+        """Show a seed without emitting ``chosen``."""
+        self.kind.show_value("greedy" if seed is None else "sample")
+        if seed is not None:
+            _show_number(self.number, seed)
+        reason = "Greedy decoding needs no seed: choose sample first"
+        explain(self.number, seed is not None, reason, "The same seed gives the same take")
+        explain(self.another, seed is not None, reason, "Another seed, another take")
+
+
 class ZoneScale(QWidget):
     """The zones' names under the sliders, aligned with their tracks."""
 
@@ -229,18 +286,12 @@ class ZoneScale(QWidget):
         colours = theme.current()
         painter = QPainter(self)
         painter.setFont(theme.font(theme.SMALL_PX))
-        left, right = 96 + 7.0, self.width() - 64 - 7.0
-        edges = [left + value / intensity.maximum * (right - left) for value in (0, intensity.safe, intensity.strong)]
-        names: Iterable[tuple[str, float, float, str]] = (
-            ("safe", edges[0], edges[1], colours.muted),
-            ("strong", edges[1], edges[2], colours.warning),
-            ("destructive", edges[2], right, colours.danger),
-        )
-        wide = painter.fontMetrics().horizontalAdvance("strong") <= edges[2] - edges[1]
-        for name, start, stop, colour in names:
-            if wide or name == "destructive":
-                painter.setPen(QColor(colour))
-                painter.drawText(QRectF(start, 0, stop - start, 16), Qt.AlignmentFlag.AlignCenter, name)
+        left, right = LABEL_WIDTH + SPACING, self.width() - VALUE_WIDTH - SPACING
+        names = (("safe", colours.muted), ("strong", colours.warning), ("destructive", colours.danger))
+        for (name, colour), edge in zip(names, ZONE_EDGES, strict=False):
+            painter.setPen(QColor(colour))
+            start = left + KNOB + edge * (right - left - 2 * KNOB)
+            painter.drawText(QRectF(start, 0, 80, 16), Qt.AlignmentFlag.AlignLeft, name)
 
 
 def translate(strengths: Mapping[str, float], old: str, new: str) -> dict[str, float]:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QPainter
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFontMetrics, QMouseEvent, QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
@@ -129,11 +139,11 @@ class TakeDelegate(QStyledItemDelegate):
 
     def editorEvent(self, event: QEvent, model: Any, option: QStyleOptionViewItem, index: _Index) -> bool:
         """A click on A or B sends the take there."""
-        if event.type() == QEvent.Type.MouseButtonRelease:
-            position = event.position().toPoint()  # type: ignore[attr-defined]
-            view = option.widget  # type: ignore[attr-defined]
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonRelease:
+            position = event.position().toPoint()
+            view = option.widget
             for lane in TAKE_LANES:
-                if self.lane_box(option.rect, lane).contains(position) and isinstance(view, TakesList):  # type: ignore[attr-defined]
+                if self.lane_box(option.rect, lane).contains(position) and isinstance(view, TakesList):
                     view.assign_asked.emit(index.row() + 1, lane)
                     return True
         return False
@@ -142,8 +152,8 @@ class TakeDelegate(QStyledItemDelegate):
         """Draw the row."""
         shown: ShownTake = index.data(_TAKE)
         colours = theme.current()
-        row: QRect = option.rect  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        row: QRect = option.rect
+        state: QStyle.StateFlag = option.state
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         selected = bool(state & QStyle.StateFlag.State_Selected)

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from studio.gui.formats import clock
 from studio.gui.icons import icon
-from studio.gui.state import A, B, SOURCE, StudioState
+from studio.gui.state import SOURCE, A, B, StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain, small
 from studio.gui.widgets.toggles import Segments
@@ -42,7 +42,7 @@ class Transport(QWidget):
         self.position.setProperty("role", "clock")
         self.length = small()
         self.heard = Segments({SOURCE: "Source", A: "A", B: "B"}, name="Heard lane")
-        self.heard.setFixedWidth(184)
+        self.heard.setFixedWidth(168)
         self.heard.chosen.connect(self.listen_asked)
         self.swap = self._button("swap", "Swap A and B at the same position (X)", self.swap_asked.emit)
         self.level = QToolButton()

@@ -49,7 +49,9 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             plot.getViewBox().setDefaultPadding(0.0)
         self._over.setXLink(self._map)
         self._beside.setYLink(self._map)
-        self._map.getViewBox().invertY(True)
+        for plot in (self._map, self._beside):
+            plot.getViewBox().invertY(True)
+            plot.getAxis("bottom").setHeight(36)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._image.setColorMap(pg.colormap.get("viridis"))
         self._map.addItem(self._image)
@@ -145,14 +147,22 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         self._map.getAxis("bottom").setTicks([[(n + 0.5, str(n)) for n in range(0, layers, every)]])
         per_layer = self._counts.sum(axis=0)
         bars = pg.BarGraphItem(
-            x=np.arange(layers) + 0.5, height=per_layer, width=0.8, pen=None, brush=theme.blend(colours.text, colours.window, 0.45)
+            x=np.arange(layers) + 0.5,
+            height=per_layer,
+            width=0.8,
+            pen=None,
+            brush=theme.blend(colours.text, colours.window, 0.45),
         )
         self._over.addItem(bars)
         self._over.setYRange(0, max(1, int(per_layer.max())) * 1.05, padding=0)
         per_emotion = self._counts.sum(axis=1)
         self._beside.addItem(
             pg.BarGraphItem(
-                x0=0, y=np.arange(emotions) + 0.5, height=0.6, width=per_emotion, pen=None,
+                x0=0,
+                y=np.arange(emotions) + 0.5,
+                height=0.6,
+                width=per_emotion,
+                pen=None,
                 brushes=[QColor(COLOURS[name]) for name in self._rows],
             )
         )

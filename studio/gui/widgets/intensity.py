@@ -14,8 +14,12 @@ from studio.gui.intensity import RANGES, IntensityRange
 from studio.gui.widgets.toggles import paint_badge
 
 _STEPS_PER_UNIT = 100
-_KNOB = 7.0
+KNOB = 7.0
 _TRACK = 6.0
+
+LABEL_WIDTH = 80
+VALUE_WIDTH = 48
+SPACING = 8
 
 
 class ZonedSlider(QSlider):
@@ -51,7 +55,7 @@ class ZonedSlider(QSlider):
 
     def x_of(self, value: float) -> float:
         """Horizontal pixel of a strength, for tests and the zone scale."""
-        return _KNOB + value / self._range.maximum * (self.width() - 2 * _KNOB)
+        return KNOB + self._range.share(value) * (self.width() - 2 * KNOB)
 
     def sizeHint(self) -> QSize:
         """A comfortable track."""
@@ -82,8 +86,8 @@ class ZonedSlider(QSlider):
         self.reset_asked.emit()
 
     def _follow(self, event: QMouseEvent) -> None:
-        share = (event.position().x() - _KNOB) / max(1.0, self.width() - 2 * _KNOB)
-        self.setValue(round(min(1.0, max(0.0, share)) * self.maximum()))
+        share = (event.position().x() - KNOB) / max(1.0, self.width() - 2 * KNOB)
+        self.show_strength(self._range.value(min(1.0, max(0.0, share))))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the zones, the fill up to the value in the emotion's colour, and the knob."""
@@ -99,14 +103,12 @@ class ZonedSlider(QSlider):
         )
         painter.setPen(Qt.PenStyle.NoPen)
         for index, fill in enumerate(fills):
-            left = self.x_of(edges[index]) + (1 if index else -_KNOB + 1)
-            right = self.x_of(edges[index + 1]) - (1 if index < 2 else -_KNOB + 1)
-            if not self.isEnabled():
-                fill = QBrush(QColor(colours.border))
+            left = self.x_of(edges[index]) + (1 if index else -KNOB + 1)
+            right = self.x_of(edges[index + 1]) - (1 if index < 2 else -KNOB + 1)
             if index == 2:
                 painter.setBrush(theme.blend(colours.danger, colours.panel, 0.25 if self.isEnabled() else 0.08))
                 painter.drawRoundedRect(QRectF(left, middle - _TRACK / 2, right - left, _TRACK), 2, 2)
-            painter.setBrush(fill)
+            painter.setBrush(fill if self.isEnabled() else QBrush(QColor(colours.border)))
             painter.drawRoundedRect(QRectF(left, middle - _TRACK / 2, right - left, _TRACK), 2, 2)
         knob_x = self.x_of(self.strength)
         if not self.isEnabled():
@@ -119,7 +121,7 @@ class ZonedSlider(QSlider):
         painter.setBrush(QColor(self._colour) if self.value() else theme.blend(colours.text, colours.panel, 0.75))
         ring = colours.text if self.hasFocus() else colours.panel
         painter.setPen(QPen(QColor(ring), 2))
-        radius = _KNOB - 1
+        radius = KNOB - 1
         painter.drawEllipse(QRectF(knob_x - radius, middle - radius, 2 * radius, 2 * radius))
 
 
@@ -129,7 +131,7 @@ class EmotionLabel(QWidget):
     def __init__(self, emotion: str) -> None:
         super().__init__()
         self._emotion = emotion
-        self.setFixedSize(88, 24)
+        self.setFixedSize(LABEL_WIDTH, 24)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw badge and name."""
@@ -158,16 +160,17 @@ class IntensityRow(QWidget):
         self.value.setDecimals(2)
         self.value.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.value.setFixedWidth(56)
+        self.value.setFixedWidth(VALUE_WIDTH)
         self.value.setKeyboardTracking(False)
         self.value.setAccessibleName(f"Intensity of {emotion}, typed")
         self.switch = QToggleSwitch()
+        self.switch.onColor = QColor(COLOURS[emotion])
         self.switch.setAccessibleName(f"Deactivate {emotion} neurons")
         self._label = EmotionLabel(emotion)
         strength_page = QWidget()
         page_layout = QHBoxLayout(strength_page)
         page_layout.setContentsMargins(0, 0, 0, 0)
-        page_layout.setSpacing(8)
+        page_layout.setSpacing(SPACING)
         page_layout.addWidget(self.slider)
         page_layout.addWidget(self.value)
         switch_page = QWidget()
@@ -180,7 +183,7 @@ class IntensityRow(QWidget):
         self._pages.addWidget(switch_page)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        layout.setSpacing(SPACING)
         layout.addWidget(self._label)
         layout.addWidget(self._pages, 1)
         self.setFixedHeight(32)

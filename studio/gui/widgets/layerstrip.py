@@ -25,8 +25,9 @@ class LayerStrip(QWidget):
         self._emotion = ""
         self._window: tuple[int, int] | None = None
         self._anchor: int | None = None
-        self.setFixedHeight(64)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumHeight(56)
+        self.setMaximumHeight(160)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAccessibleName("Layer window")
@@ -96,7 +97,7 @@ class LayerStrip(QWidget):
             self.window_chosen.emit((0, 0) if step > 0 else (last, last))
         elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.window_chosen.emit((self._window[0], min(max(self._window[1] + step, self._window[0]), last)))
-        elif 0 <= self._window[0] + step and self._window[1] + step <= last:
+        elif self._window[0] + step >= 0 and self._window[1] + step <= last:
             self.window_chosen.emit((self._window[0] + step, self._window[1] + step))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -119,11 +120,12 @@ class LayerStrip(QWidget):
         first, last = self._window or (0, len(self._counts) - 1)
         label_every = max(1, round(24 / width))
         reach = self.height() - _LABEL_HEIGHT - 8
+        shade = theme.blend(colours.accent, colours.canvas, 0.16)
         for layer, count in enumerate(self._counts):
             inside = first <= layer <= last and self.isEnabled()
             left = inner.left() + layer * width
             if inside and self._window is not None:
-                painter.fillRect(QRectF(left, 1, width, self.height() - 2), theme.blend(colours.accent, colours.canvas, 0.16))
+                painter.fillRect(QRectF(left, 1, width, self.height() - 2), shade)
             height = max(2.0, count / most * reach) if count else 1.0
             bar = QRectF(left + 1, 4 + reach - height, max(1.0, width - 2), height)
             fill = QColor(self._colour) if inside else theme.blend(colours.text, colours.canvas, 0.2)

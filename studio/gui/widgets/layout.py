@@ -17,7 +17,7 @@ def heading(text: str, *extra: QWidget) -> QWidget:
     layout.addStretch(1)
     for widget in extra:
         layout.addWidget(widget)
-    result.setFixedHeight(20)
+    result.setFixedHeight(28 if extra else 24)
     return result
 
 

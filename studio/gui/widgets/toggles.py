@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
 
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
@@ -28,7 +28,8 @@ class SegmentButton(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         """Room for the text, and for the badge above it."""
-        width = self.fontMetrics().horizontalAdvance(self.text()) + 12
+        px = theme.SMALL_PX if self._tall else theme.BODY_PX
+        width = QFontMetrics(theme.font(px, bold=True)).horizontalAdvance(self.text()) + 12
         return QSize(width, 52 if self._tall else 28)
 
     minimumSizeHint = sizeHint
@@ -103,7 +104,7 @@ class Segments(QWidget):
             button.setAccessibleName(f"{name}: {button.text()}")
             button.clicked.connect(lambda _checked=False, key=key: self.chosen.emit(key))
             self._group.addButton(button)
-            layout.addWidget(button)
+            layout.addWidget(button, button.sizeHint().width())
 
     def button(self, key: str) -> SegmentButton:
         """The button of a key."""
