@@ -87,18 +87,23 @@ def _next_hook_id() -> int:
 
 
 def _leaked_hooks(first: int) -> list[str]:
-    if _next_hook_id() == first:
+    if _next_hook_id() == first or not _hooks_since(first):
         return []
+    gc.collect()
+    return _hooks_since(first)
+
+
+def _hooks_since(first: int) -> list[str]:
     from torch.nn import Module
 
-    gc.collect()
-    leaked = []
-    for module in [thing for thing in gc.get_objects() if isinstance(thing, Module)]:
+    found = []
+    # By type, not isinstance: that asks some of torch's objects for their class, and they answer with a warning.
+    for module in [thing for thing in gc.get_objects() if issubclass(type(thing), Module)]:
         hooks = {**module._forward_hooks, **module._forward_pre_hooks}
         # transformers keeps its own output recorders on a model for good.
         kept = [h for key, h in hooks.items() if key >= first and not _module_of(h).startswith("transformers.")]
-        leaked += [f"hook {_module_of(hook)} on {type(module).__name__}" for hook in kept]
-    return leaked
+        found += [f"hook {_module_of(hook)} on {type(module).__name__}" for hook in kept]
+    return found
 
 
 def _module_of(hook: Any) -> str:
