@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_output import print_json
+from studio.cli_output import UsageError, print_json
 from studio.emotions import EMOTIONS, parse_emotion
 from studio.errors import StudioError
 
@@ -84,6 +84,8 @@ def add_parsers(verbs: Any) -> None:
 
 def run_select(args: argparse.Namespace) -> int:
     """Write a mask; returns 0."""
+    if args.match_layers is not None and args.selector != "random":
+        raise UsageError("--match-layers shapes random masks only: add --selector random.")
     from studio.esn.mask import EsnMask
     from studio.esn.selectors import Selector, select
 

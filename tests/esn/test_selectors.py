@@ -242,7 +242,7 @@ def test_a_negative_seed_is_refused():
 def test_selection_on_the_reference_models_size_is_quick():
     widths = (18_944,) * 28
     random = np.random.default_rng(0)
-    counts = {emotion: (random.integers(0, 12_000, sum(widths)), 12_000) for emotion in TARGETS}
+    counts = {emotion: (random.integers(0, 12_000, sum(widths)).tolist(), 12_000) for emotion in TARGETS}
     stats = reference.statistics(counts, widths)
     times = []
     for _ in range(3):

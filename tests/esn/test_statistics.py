@@ -182,7 +182,7 @@ def test_rows_of_one_batch_can_be_saved(tmp_path):
 
 
 def tensors_of(stats: EmotionStatistics) -> dict[str, torch.Tensor]:
-    made = {}
+    made: dict[str, torch.Tensor] = {}
     for emotion, part in stats.by_emotion.items():
         made |= {f"active.{emotion}": part.active, f"sum.{emotion}": part.total, f"sumsq.{emotion}": part.total_sq}
         made[f"tokens.{emotion}"] = torch.tensor([part.tokens])
