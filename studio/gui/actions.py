@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractButton, QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
 
 from studio.gui.state import SOURCE, A, B
 from studio.gui.widgets.layout import small
@@ -45,7 +45,7 @@ class Actions:
         self._add(menu, "Play or stop", "Space", playback.toggle)
         self._add(menu, "Loop", "L", lambda: playback.set_looping(not playback.looping))
         self._add(menu, "Swap A and B", "X", playback.swap)
-        self._add(menu, "Back to the start", "Home", lambda: playback.seek(0.0))
+        self._add(menu, "Back to the start", "Ctrl+Home", lambda: playback.seek(0.0))
         menu.addSeparator()
         for lane, key, name in ((SOURCE, "S", "the source"), (A, "A", "A"), (B, "B", "B")):
             self._add(menu, f"Listen to {name}", key, partial(playback.listen, lane))
@@ -60,7 +60,11 @@ class Actions:
         window = self._window
         render = window.menuBar().addMenu("&Render")
         self._add(render, "Render", "R", window.studio.renders.render)
-        self._add(render, "Cancel the render", "Esc", window.studio.renders.cancel)
+        renders = window.studio.renders
+        cancel = self._add(render, "Cancel the render", "Esc", renders.cancel)
+        cancel.setEnabled(False)
+        # Disabled, Escape is left to whatever has the focus.
+        renders.active_changed.connect(lambda: cancel.setEnabled(renders.active))
         menu = window.menuBar().addMenu("&View")
         self._add(menu, "Audition", "Ctrl+1", lambda: window.show_workspace("audition"))
         self._add(menu, "Localize", "Ctrl+2", lambda: window.show_workspace("localize"))
@@ -100,6 +104,30 @@ class Actions:
         axis = self._window.studio.axis
         inside = axis.start <= axis.playhead <= axis.stop
         axis.zoom(factor, axis.playhead if inside else (axis.start + axis.stop) / 2)
+
+
+class ButtonKeys(QObject):
+    """Space presses the button that has the focus instead of playing; the mouse never gives a button the focus."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        for button in window.findChildren(QAbstractButton):
+            if button.focusPolicy() != Qt.FocusPolicy.NoFocus:
+                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+                button.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Claim Space and Enter from the menus; Enter presses like Space."""
+        if not isinstance(event, QKeyEvent) or not isinstance(watched, QAbstractButton):
+            return False
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if event.type() == QEvent.Type.ShortcutOverride and (enter or event.key() == Qt.Key.Key_Space):
+            event.accept()
+            return True
+        if event.type() == QEvent.Type.KeyPress and enter:
+            watched.click()
+            return True
+        return False
 
 
 class KeysDialog(QDialog):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from studio.audio.clip import Clip
-from studio.audio.loudness import match_gains
 from studio.audio.peaks import PeakPyramid
-from studio.audio.pitch import PitchTrack, pitch_track
+
+if TYPE_CHECKING:
+    from studio.audio.pitch import PitchTrack
 
 LONGEST_PITCH_SECONDS = 60.0
 """Pitch is not tracked on longer clips: no model here reads more, and a wait would buy an unreadable line."""
@@ -18,7 +20,7 @@ LONGEST_PITCH_SECONDS = 60.0
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A clip ready to be drawn; ``peak``: its largest magnitude; ``pitch``: None while it arrives, and for long ones."""
+    """A clip ready to be drawn; ``peak`` is its largest magnitude; ``pitch`` is None while it arrives."""
 
     clip: Clip
     peaks: PeakPyramid
@@ -33,6 +35,9 @@ class Drawing:
 
 def draw(clip: Clip) -> Drawing:
     """Peaks and pitch of a clip; takes up to a few tenths of a second."""
+    # Here and below: scipy and WORLD take a second to import, which the window does not wait for.
+    from studio.audio.pitch import pitch_track
+
     pitch = pitch_track(clip) if clip.seconds <= LONGEST_PITCH_SECONDS else None
     return Drawing(clip, PeakPyramid(clip.samples), _peak(clip), pitch)
 
@@ -45,6 +50,8 @@ def draw_chunks(chunks: list[np.ndarray], rate: int) -> Drawing:
 
 def matched_gains(clips: Mapping[str, Clip]) -> dict[str, float]:
     """Gain in dB per lane that makes them equally loud without clipping."""
+    from studio.audio.loudness import match_gains
+
     return dict(zip(clips, match_gains(list(clips.values())), strict=True))
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from studio.engine import JobContext
+from studio.errors import StudioError
 from studio.gui.engine_thread import EngineThread, notice_of
 from studio.gui.state import ShownMask, StudioState
+from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:
     from studio.judges.base import EmotionJudge
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model ready to render, the judges for its takes, and the masks that fit it, the default first."""
+    """A model ready to render, the judges for its takes, and the masks that fit it, the default first.
+
+    ``recogniser`` gives, for a transcript, what listens for its words; ``lacking`` says what could not be loaded.
+    """
 
     model: SpeechLALM
     judge: EmotionJudge | None = None
-    recogniser: Callable[[str], Recogniser] | None = None
+    recogniser: Callable[[str], Recogniser | None] | None = None
     masks: Sequence[Path] = ()
+    lacking: Sequence[str] = ()
 
 
 Loader = Callable[[JobContext], Loaded]
@@ -79,6 +85,8 @@ class ModelKeeper(QObject):
         self.masks_changed.emit()
         self._state.set_model(loaded.model.info)
         self.loaded_changed.emit()
+        for sentence in loaded.lacking:
+            self.notice.emit(Notice(sentence, kind="info"))
         if self.masks:
             self.open_mask(self.masks[0])
 
@@ -120,7 +128,15 @@ def load_default(context: JobContext) -> Loaded:
 
     masks = fitting_masks(model.info)
     context.progress(0.9)
-    return Loaded(model, masks=masks)
+    from studio.judges import embedded
+    from studio.session.listening import recogniser_of
+
+    judge, lacking = None, []
+    try:
+        judge = embedded.load()
+    except StudioError as error:
+        lacking.append(f"Takes are not judged. {error}")
+    return Loaded(model, judge, recogniser_of, masks, lacking)
 
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.audio.files import SUFFIXES
 from studio.gui import exports
-from studio.gui.actions import Actions, KeysDialog
+from studio.gui.actions import Actions, ButtonKeys, KeysDialog
 from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
 from studio.gui.audition.steering import SteeringPanel
@@ -33,6 +33,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle("ESN Studio")
         self.setAcceptDrops(True)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.studio, self.theme, self._settings = studio, theme, settings
         state, axis = studio.state, studio.axis
         self.top = TopBar(studio)
@@ -50,6 +51,7 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self)
         self._connect()
         self._restore()
+        self._keys = ButtonKeys(self)
 
     def show_workspace(self, name: str) -> None:
         """Show ``audition`` or ``localize``."""
@@ -116,6 +118,11 @@ class MainWindow(QMainWindow):
         self.hide()
         self.studio.close()
         super().closeEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Start without a focus ring on some button."""
+        super().showEvent(event)
+        self.setFocus()
 
     def _lay_out(self) -> None:
         centre = QWidget()

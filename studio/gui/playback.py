@@ -41,7 +41,8 @@ class Playback(QObject):
         self.heard = SOURCE
         self.playing = False
         self.looping = False
-        self._held: dict[str, object] = {}
+        self._held: dict[str, Clip | None] = {}
+        self._measured: dict[str, Clip] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MILLISECONDS)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -123,6 +124,7 @@ class Playback(QObject):
     def stream(self, lane: str, samples: FloatArray, rate: int, *, first: bool) -> None:
         """Take the next samples of a render that is arriving."""
         if first:
+            self._worker.cancel(f"fill {lane}")
             self._held.pop(lane, None)
             self.player.clear(lane)
         self.player.append(lane, samples, rate)
@@ -130,7 +132,8 @@ class Playback(QObject):
     def finish_stream(self, lane: str, clip: Clip) -> None:
         """The render arrived completely; ``clip`` is all of it, so the lane need not be filled again."""
         self.player.finish(lane)
-        self._held[lane] = clip
+        if abs(self.player.seconds(lane) - clip.seconds) < 0.001:
+            self._held[lane] = clip
 
     def _fill_source(self) -> None:
         source = self._state.source
@@ -177,11 +180,16 @@ class Playback(QObject):
         self.player.finish(lane)
 
     def _measure(self) -> None:
-        clips = {} if self._state.source is None else {SOURCE: self._state.source.drawing.clip}
+        clips: dict[str, Clip] = {} if self._state.source is None else {SOURCE: self._state.source.drawing.clip}
         for lane in TAKE_LANES:
             content = self._state.lanes[lane]
             if content is not None and content.shown is not None:
                 clips[lane] = content.shown.take.audio
+        if {lane: id(clip) for lane, clip in clips.items()} == {
+            lane: id(clip) for lane, clip in self._measured.items()
+        }:
+            return
+        self._measured = clips
         self._worker.submit("gains", lambda _context: matched_gains(clips), self._state.set_gains)
 
     def _apply_gains(self) -> None:

@@ -15,7 +15,7 @@ from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, draw_chunks
 from studio.gui.engine_thread import EngineThread
-from studio.gui.formats import strengths_summary
+from studio.gui.formats import clock, strengths_summary
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
 from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
@@ -69,6 +69,8 @@ class Renders(QObject):
         self._rest.timeout.connect(self._render_wanted)
         for changed in (state.steer_changed, state.source_changed, state.mask_changed, state.model_changed):
             changed.connect(self._schedule)
+        for changed in (state.source_changed, state.model_changed):
+            changed.connect(self._warn_of_length)
 
     @property
     def active(self) -> bool:
@@ -87,6 +89,12 @@ class Renders(QObject):
             return self._keeper.problem
         if state.source is None:
             return "Open a recording or a demo line first"
+        longest, seconds = self._keeper.loaded.model.info.max_seconds, state.source.drawing.seconds
+        if seconds > longest:
+            title = self._keeper.loaded.model.info.title
+            return (
+                f"{title} converts at most {longest:.0f} s and this recording has {clock(seconds)}; open a shorter one"
+            )
         if state.steer.target is None:
             return "Choose a target emotion first"
         if not state.steer.is_baseline and state.mask is None:
@@ -126,6 +134,12 @@ class Renders(QObject):
         if self._state.auto_render and self.blocked() is None:
             self._rest.start()
         self.active_changed.emit()
+
+    def _warn_of_length(self) -> None:
+        """Say at once, rather than at the first render, that a recording is too long."""
+        reason = self.blocked()
+        if reason is not None and "converts at most" in reason:
+            self.notice.emit(Notice(f"{reason}.", kind="info"))
 
     def _still_wanted(self, arriving: _Arriving) -> bool:
         wanted = self._plan().get(arriving.lane)

@@ -31,7 +31,7 @@ class Transport(QWidget):
         self._axis = axis
         self._playing = False
         self._reason: str | None = None
-        self.start = self._button("start", "Back to the start (Home)", self.start_asked.emit)
+        self.start = self._button("start", "Back to the start (Ctrl+Home)", self.start_asked.emit)
         self.play = self._button("play", "Play or stop (Space)", self.play_asked.emit)
         self.play.setFixedSize(48, 36)
         self.play.setIconSize(QSize(22, 22))
@@ -107,7 +107,7 @@ class Transport(QWidget):
         no_sound = self._reason or ("Nothing to play: open a recording first" if state.source is None else None)
         explain(self.play, no_sound is None, no_sound or "", "Stop (Space)" if self._playing else "Play (Space)")
         explain(self.loop, no_sound is None, no_sound or "", "Loop all, or the stretch marked by dragging (L)")
-        explain(self.start, state.source is not None, "Nothing is open", "Back to the start (Home)")
+        explain(self.start, state.source is not None, "Nothing is open", "Back to the start (Ctrl+Home)")
         held = [lane for lane in (A, B) if (content := state.lanes[lane]) is not None and content.drawing is not None]
         lanes = [*([SOURCE] if state.source is not None else []), *held]
         self.heard.allow(lanes, "This lane is empty")

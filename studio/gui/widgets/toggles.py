@@ -104,7 +104,7 @@ class Segments(QWidget):
             button.setAccessibleName(f"{name}: {button.text()}")
             button.clicked.connect(lambda _checked=False, key=key: self.chosen.emit(key))
             self._group.addButton(button)
-            layout.addWidget(button, button.sizeHint().width())
+            layout.addWidget(button)
 
     def button(self, key: str) -> SegmentButton:
         """The button of a key."""
