@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.cli_output import ProgressBar, print_json, say
 from studio.cli_render import describe
 from studio.emotions import TARGETS
 from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    from studio.judges.base import EmotionJudge
+    from studio.lalm.base import SpeechLALM
 
 STRENGTH = 1.0
 """Gain on the target's own neurons: the paper's comparable strength (METHOD.md, section 4)."""
@@ -28,8 +33,16 @@ def add_parsers(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render baseline and steered takes of one line, export them and draw ``demo.png`` beside them."""
-    from studio.judges import embedded
     from studio.lalm.catalog import load_model
+
+    with closing(load_model()) as model:
+        from studio.judges import embedded
+
+        return show(args, model, embedded.load())
+
+
+def show(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> int:
+    """``run`` with a loaded model and judge."""
     from studio.session.export import export_take
     from studio.session.listening import recogniser_of
     from studio.session.masks import default_mask, load_mask
@@ -37,32 +50,28 @@ def run(args: argparse.Namespace) -> int:
     from studio.session.settings import RenderSettings
     from studio.session.sources import content_for, open_source
 
-    model = load_model()
-    try:
-        path = default_mask(model.info)
-        if path is None:
-            raise StudioError("There is no ESN mask for the model in masks/; make one with: esn-studio identify.")
-        mask = load_mask(path, model.info)
-        source = open_source(args.line, max_seconds=model.info.max_seconds)
-        content = content_for(source, model.info)
-        settings = [
-            RenderSettings(target, strengths={target: strength}, mask_path=str(path), content=content)
-            for target in TARGETS
-            for strength in (0.0, STRENGTH)
-        ]
-        with ProgressBar(source.clip.name, quiet=args.json) as bar:
-            takes = render(
-                model,
-                source.clip,
-                settings,
-                mask=mask,
-                reference=source.text,
-                judge=embedded.load(),
-                recognise=recogniser_of(source.text) if source.text else None,
-                progress=bar,
-            )
-    finally:
-        model.close()
+    path = default_mask(model.info)
+    if path is None:
+        raise StudioError("There is no ESN mask for the model in masks/; make one with: esn-studio identify.")
+    mask = load_mask(path, model.info)
+    source = open_source(args.line, max_seconds=model.info.max_seconds)
+    content = content_for(source, model.info)
+    settings = [
+        RenderSettings(target, strengths={target: strength}, mask_path=str(path), content=content)
+        for target in TARGETS
+        for strength in (0.0, STRENGTH)
+    ]
+    with ProgressBar(source.clip.name, quiet=args.json) as bar:
+        takes = render(
+            model,
+            source.clip,
+            settings,
+            mask=mask,
+            reference=source.text,
+            judge=judge,
+            recognise=recogniser_of(source.text) if source.text else None,
+            progress=bar,
+        )
     written = [export_take(take, args.out) for take in takes]
     # The picture is drawn by Qt without a screen; it must say so before Qt loads.
     os.environ["QT_QPA_PLATFORM"] = "offscreen"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--text is the transcript of one source; render sources with transcripts one by one.")
     if args.mode == "deactivate" and not args.strength and args.ladder is None:
         raise UsageError(f"--mode deactivate needs to know whose neurons: add --strength {args.to}=1.")
-    from studio.judges import embedded
     from studio.lalm.catalog import load_model
 
-    model = load_model(args.model)
-    try:
+    with closing(load_model(args.model)) as model:
+        from studio.judges import embedded
+
         return render_all(args, model, embedded.load())
-    finally:
-        model.close()
 
 
 def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> int:

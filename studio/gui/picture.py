@@ -34,7 +34,7 @@ def draw_demo(path: Path, source: Clip, takes: Sequence[Take], mask: EsnMask) ->
 
     Needs no screen when ``QT_QPA_PLATFORM=offscreen``. Raises StudioError when the file cannot be written.
     """
-    app = QApplication.instance() or QApplication([])
+    _app = QApplication.instance() or QApplication([])
     rows: dict[str, list[Take]] = {}
     for take in takes:
         rows.setdefault(take.settings.target, []).append(take)
@@ -52,7 +52,6 @@ def draw_demo(path: Path, source: Clip, takes: Sequence[Take], mask: EsnMask) ->
     buffer.open(QBuffer.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")  # type: ignore[call-overload]
     write_bytes(path, bytes(buffer.data().data()))
-    del app
 
 
 def _paint(painter: QPainter, height: int, source: Clip, rows: Mapping[str, Sequence[Take]], mask: EsnMask) -> None:

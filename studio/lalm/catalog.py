@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.errors import StudioError
-from studio.lalm.base import SpeechLALM
 from studio.paths import resources_dir
+
+if TYPE_CHECKING:
+    # The protocol reaches torch, which a list of models can do without.
+    from studio.lalm.base import SpeechLALM
 
 DEFAULT = "embedded"
 
