@@ -1,0 +1,191 @@
+"""Decode a batch: words, then speech tokens, each row in its own phase, one position of every row per forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from studio.errors import Cancelled
+from studio.esn.intervention import Steering
+from studio.esn.statistics import GateStatistics
+from studio.esn.taps import GateTaps
+from studio.lalm.embedded import text, tokens
+from studio.lalm.embedded.features import Source
+from studio.lalm.embedded.network import SPEECH_POSITION, STRIDE, Network, encoder_lengths
+
+MAX_WORDS = 16
+PROSODY_TEMPERATURE = 0.7
+"""Of seeded decoding; the spectral heads, which carry the words, stay greedy."""
+
+MIN_ADVANCE_SHARE = 0.5
+"""No token moves by less than this share of its own length, so that every generation ends with its source."""
+
+
+@dataclass(eq=False)
+class Row:
+    """One row being decoded: what it converts, and what has come out so far."""
+
+    source: Source
+    target: str
+    steering: Steering | None = None
+    seed: int | None = None
+    words: list[str] = field(default_factory=list)
+    codes: list[Tensor] = field(default_factory=list)
+    position: float = 0.0
+    speaking: bool = False
+    done: bool = False
+
+    @property
+    def share(self) -> float:
+        """Share of the source that has been spoken, 0..1."""
+        return min(1.0, self.position / max(1, self.source.frames))
+
+    def tokens(self) -> Tensor:
+        """Speech tokens so far, int64 [T, heads]."""
+        return torch.stack(self.codes) if self.codes else torch.zeros((0, tokens.HEADS), dtype=torch.int64)
+
+
+class _Heads:
+    """Picks one class per head from flat logits [B, sum of sizes], greedily or by a row's own generator."""
+
+    def __init__(self) -> None:
+        widest = max(tokens.HEAD_SIZES)
+        starts = [sum(tokens.HEAD_SIZES[:head]) for head in range(tokens.HEADS)]
+        column = torch.arange(widest)
+        sizes = torch.tensor(tokens.HEAD_SIZES)[:, None]
+        self.index = torch.tensor(starts)[:, None] + torch.minimum(column, sizes - 1)
+        self.outside = column >= sizes
+        slowest = int(tokens.RATE_OCTAVES.encode(torch.log2(torch.tensor(MIN_ADVANCE_SHARE)).item()))
+        self.outside[0, :slowest] = True
+
+    def pick(self, logits: Tensor, generators: list[torch.Generator | None]) -> Tensor:
+        """int64 [B, heads]."""
+        grid = logits[:, self.index].masked_fill(self.outside, -torch.inf)
+        if any(generator is not None for generator in generators):
+            noise = torch.zeros(grid.shape)
+            for row, generator in enumerate(generators):
+                if generator is not None:
+                    uniform = torch.rand((tokens.PROSODY, grid.shape[2]), generator=generator).clamp(1e-9, 1 - 1e-9)
+                    noise[row, : tokens.PROSODY] = -torch.log(-torch.log(uniform)) * PROSODY_TEMPERATURE
+            grid = grid + noise
+        return grid.argmax(-1)
+
+
+class Generation:
+    """One batch on one network; ``run`` decodes it to the end."""
+
+    def __init__(self, network: Network, taps: GateTaps, rows: list[Row]) -> None:
+        self._network = network
+        self._taps = taps
+        self._rows = rows
+        self._heads = _Heads()
+        self._generators = [None if row.seed is None else torch.Generator().manual_seed(row.seed) for row in rows]
+        self._forwards = 0
+
+    @torch.inference_mode()
+    def run(
+        self,
+        *,
+        record: bool,
+        cancelled: Callable[[], bool],
+        after_token: Callable[[], None],
+    ) -> list[GateStatistics] | None:
+        """Decode every row; returns each row's gate counts when ``record``.
+
+        ``after_token`` is called after each position, when rows may have grown. Raises Cancelled when ``cancelled``
+        answers True, which is asked before every position.
+        """
+        self._taps.begin([row.steering for row in self._rows], record=record)
+        try:
+            hidden = self._read_prompt(cancelled)
+            while not all(row.done for row in self._rows):
+                if cancelled():
+                    raise Cancelled
+                hidden = self._step(hidden)
+                after_token()
+            return self._taps.end(self._forwards)
+        except BaseException:
+            self._taps.abandon()
+            raise
+
+    def _read_prompt(self, cancelled: Callable[[], bool]) -> Tensor:
+        if cancelled():
+            raise Cancelled
+        network = self._network
+        self._lengths = torch.tensor([encoder_lengths(len(row.source.features)) for row in self._rows])
+        longest = int(self._lengths.max()) * STRIDE
+        self._features = torch.stack(
+            [
+                F.pad(
+                    torch.from_numpy(row.source.features)[:longest],
+                    (0, 0, 0, max(0, longest - len(row.source.features))),
+                )
+                for row in self._rows
+            ]
+        )
+        self._encoded, _ = network.encoder(self._features, self._lengths)
+        prompts = [
+            network.prompt(self._encoded[index], int(self._lengths[index]), row.target)
+            for index, row in enumerate(self._rows)
+        ]
+        size = max(len(places) for _, places in prompts)
+        embeddings = torch.stack([F.pad(item, (0, 0, size - len(item), 0)) for item, _ in prompts])
+        places = torch.stack([F.pad(item, (size - len(item), 0)) for _, item in prompts])
+        valid = torch.stack([torch.arange(size) >= size - len(item) for item, _ in prompts])
+        self._valid = None if bool(valid.all()) else valid
+        self._place = places[:, -1]
+        self._cache = DynamicCache(config=network.model.config)
+        return self._forward(embeddings, places, self._valid, generated=False)
+
+    def _step(self, hidden: Tensor) -> Tensor:
+        network = self._network
+        words = network.lm_head(hidden).argmax(-1)
+        codes = self._heads.pick(network.speech_head(hidden), self._generators)
+        inputs = torch.zeros_like(hidden)
+        speaking = []
+        for index, row in enumerate(self._rows):
+            self._place[index] += 1
+            if row.done:
+                continue
+            if row.speaking:
+                row.codes.append(codes[index])
+                row.position += float(tokens.advance_of(int(codes[index, 0])))
+                row.done = row.position >= row.source.frames - 1
+                inputs[index] = network.embed_speech(codes[index])
+                speaking.append(index)
+            elif int(words[index]) == text.SPEECH or len(row.words) == MAX_WORDS:
+                row.speaking = True
+                self._place[index] = SPEECH_POSITION
+                inputs[index] = network.speech_start()
+                speaking.append(index)
+            else:
+                row.words.append(text.VOCABULARY[int(words[index])])
+                inputs[index] = network.embed_words(words[index])
+        if all(row.done for row in self._rows):
+            return hidden
+        if speaking:
+            at = torch.tensor([[self._rows[index].position] for index in speaking])
+            seen = network.at_source(self._features[speaking], self._encoded[speaking], self._lengths[speaking], at)
+            inputs[speaking] += seen[:, 0]
+        alive = torch.tensor([[not row.done] for row in self._rows])
+        return self._forward(inputs.unsqueeze(1), self._place.unsqueeze(1), alive, generated=True)
+
+    def _forward(self, embeddings: Tensor, places: Tensor, valid: Tensor | None, *, generated: bool) -> Tensor:
+        counted = None if valid is None or bool(valid.all()) else valid
+        self._taps.positions(counted, generated)
+        if generated and self._valid is not None:
+            # Finished rows may attend to anything; only the padding before a prompt has to stay hidden.
+            self._valid = F.pad(self._valid, (0, 1), value=True)
+        self._forwards += 1
+        return self._network.model(
+            inputs_embeds=embeddings,
+            position_ids=places,
+            attention_mask=None if self._valid is None else self._valid.long(),
+            past_key_values=self._cache,
+            use_cache=True,
+        ).last_hidden_state[:, -1]

@@ -1,0 +1,184 @@
+"""The embedded network: log-mel encoder -> Qwen2 decoder -> words, then speech tokens in parallel heads.
+
+The decoder reads ``<source> frames <instruction> convert to EMOTION <text>`` and continues with words, ``<speech>`` and
+speech tokens. Each speech position is also given the source around the point the tokens have advanced to, so that the
+alignment is monotonic by construction and generation ends when the source does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Qwen2Config, Qwen2Model
+
+from studio.lalm.embedded.features import CHANNELS
+from studio.lalm.embedded.text import INDEX, SPEECH, VOCABULARY, instruction
+from studio.lalm.embedded.tokens import HEAD_SIZES
+
+LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
+"""Characters of the encoder's auxiliary CTC head; class 0 is blank."""
+
+INSTRUCTION_POSITION = 256
+SPEECH_POSITION = 320
+STRIDE = 4
+"""Feature frames (10 ms) per encoder output."""
+
+WINDOW = range(-4, 13)
+"""Feature frames around the current source position that a speech position sees."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the network."""
+
+    hidden: int = 256
+    intermediate: int = 768
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    encoder: int = 192
+    encoder_layers: int = 3
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain numbers for a file's metadata."""
+        return asdict(self)
+
+
+class AudioEncoder(nn.Module):
+    """Features [B, T, 66] at 100 Hz -> [B, T / 4, hidden] at 25 Hz, and CTC logits over letters."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        width = config.encoder
+        self.stem = nn.ModuleList(
+            [
+                nn.Conv1d(CHANNELS, width, 3, padding=1),
+                nn.Conv1d(width, width, 4, 2, 1),
+                nn.Conv1d(width, width, 4, 2, 1),
+            ]
+        )
+        self.position = nn.Conv1d(width, width, 15, padding=7, groups=16)
+        self.layers = nn.ModuleList(
+            [
+                nn.TransformerEncoderLayer(width, 4, 3 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+                for _ in range(config.encoder_layers)
+            ]
+        )
+        self.norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, config.hidden)
+        self.ctc = nn.Linear(width, len(LETTERS) + 1)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """``features`` zero-padded, ``lengths`` [B] in encoder frames."""
+        x = features.transpose(1, 2)
+        for layer, per_frame in zip(self.stem, (4, 2, 1), strict=True):
+            x = F.gelu(layer(x))
+            x = x * _inside(x.shape[2], lengths * per_frame).unsqueeze(1)  # rows must not hear their padding
+        x = (x + self.position(x)).transpose(1, 2)
+        padding = ~_inside(x.shape[1], lengths)
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=padding)
+        x = self.norm(x)
+        return self.project(x), self.ctc(x)
+
+
+class Network(nn.Module):
+    """All trained parts of the embedded model but the codec."""
+
+    offsets: Tensor
+    window: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = config.hidden
+        self.encoder = AudioEncoder(config)
+        self.model = Qwen2Model(
+            Qwen2Config(
+                vocab_size=len(VOCABULARY),
+                hidden_size=hidden,
+                intermediate_size=config.intermediate,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                num_key_value_heads=config.kv_heads,
+                max_position_embeddings=1024,
+            )
+        )
+        self.lm_head = nn.Linear(hidden, len(VOCABULARY), bias=False)
+        total = sum(HEAD_SIZES)
+        self.speech_embedding = nn.Embedding(total, hidden)
+        self.speech_head = nn.Linear(hidden, total)
+        self.source_window = nn.Sequential(nn.Linear(len(WINDOW) * CHANNELS, 384), nn.GELU(), nn.Linear(384, hidden))
+        self.source_context = nn.Linear(hidden, hidden, bias=False)
+        for weight in (self.lm_head.weight, self.speech_embedding.weight, self.speech_head.weight):
+            nn.init.normal_(weight, std=0.02)
+        starts = torch.tensor([sum(HEAD_SIZES[:index]) for index in range(len(HEAD_SIZES))])
+        self.register_buffer("offsets", starts, persistent=False)
+        self.register_buffer("window", torch.tensor(list(WINDOW)), persistent=False)
+
+    def embed_words(self, ids: Tensor) -> Tensor:
+        """Word embeddings [..., hidden] of token ids."""
+        return self.model.embed_tokens(ids)
+
+    def embed_speech(self, tokens: Tensor) -> Tensor:
+        """Summed head embeddings [..., hidden] of speech tokens [..., heads]."""
+        return self.speech_embedding(tokens + self.offsets).sum(-2)
+
+    def at_source(self, features: Tensor, encoded: Tensor, lengths: Tensor, position: Tensor) -> Tensor:
+        """What speech positions see of the source: [B, S, hidden] for ``position`` [B, S] in 5 ms frames.
+
+        ``features`` [B, T, 66] and ``encoded`` [B, T / 4, hidden] are read by linear interpolation, clamped to each
+        row's ``lengths`` [B] (in encoder frames).
+        """
+        frames = position.unsqueeze(-1) / 2 + self.window
+        local = _interpolate(features, lengths * STRIDE, frames.flatten(1))
+        local = local.unflatten(1, frames.shape[1:]).flatten(2)
+        context = _interpolate(encoded, lengths, (position / 2 + 2) / STRIDE - 0.5)
+        return self.source_window(local) + self.source_context(context)
+
+    def prompt(self, encoded: Tensor, length: int, target: str) -> tuple[Tensor, Tensor]:
+        """Embeddings [P, hidden] and positions [P] of one row's source and instruction; ``encoded`` [T / 4, hidden]."""
+        device = encoded.device
+        opening = self.embed_words(torch.tensor([INDEX["<source>"]], device=device))
+        request = self.embed_words(torch.tensor(instruction(target), device=device))
+        embeddings = torch.cat([opening.to(encoded.dtype), encoded[:length], request.to(encoded.dtype)])
+        positions = torch.cat(
+            [
+                torch.arange(length + 1, device=device),
+                INSTRUCTION_POSITION + torch.arange(len(request), device=device),
+            ]
+        )
+        return embeddings, positions
+
+    def speech_start(self) -> Tensor:
+        """Embedding [hidden] of ``<speech>``, the input from which the first speech token is predicted."""
+        return self.embed_words(torch.tensor(SPEECH, device=self.offsets.device))
+
+    def gates(self) -> list[nn.Module]:
+        """The activation module of each decoder layer's gated MLP, in order."""
+        return [layer.get_submodule("mlp.act_fn") for layer in self.model.layers]
+
+
+def encoder_lengths(frames: int) -> int:
+    """Encoder frames (25 Hz) of a source of ``frames`` feature frames (100 Hz)."""
+    return max(1, frames // STRIDE)
+
+
+def _inside(size: int, lengths: Tensor) -> Tensor:
+    return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
+
+
+def _interpolate(values: Tensor, lengths: Tensor, at: Tensor) -> Tensor:
+    """Linear interpolation of [B, T, C] at fractional indices [B, S], clamped to the first ``lengths`` [B]."""
+    last = (lengths - 1).unsqueeze(1)
+    at = torch.minimum(at.clamp(min=0), last)
+    low = at.floor().long()
+    high = torch.minimum(low + 1, last)
+    weight = (at - low).unsqueeze(-1).to(values.dtype)
+    width = values.shape[2]
+    first = values.gather(1, low.unsqueeze(-1).expand(-1, -1, width))
+    second = values.gather(1, high.unsqueeze(-1).expand(-1, -1, width))
+    return first + (second - first) * weight

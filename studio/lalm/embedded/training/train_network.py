@@ -1,0 +1,302 @@
+"""Train the network: words and speech tokens of random renderings, fresh strength at every visit."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from studio.emotions import EMOTIONS
+from studio.lalm.embedded import features, text, tokens
+from studio.lalm.embedded.codec import Codec
+from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, Network, NetworkConfig, encoder_lengths
+from studio.lalm.embedded.training.augment import Augmenter
+from studio.lalm.embedded.training.corpus import Line
+from studio.lalm.embedded.training.renderings import coded_at, expected_strength, render
+
+_SOURCES = 12
+_TARGETS = 2
+_STRENGTH_SPREAD = 0.15
+_LEARNING_RATE = 2e-3
+_CHECKPOINT_SECONDS = 120.0
+# Heads weigh by what an error costs the listener: timing and pitch most, a single codebook little.
+_HEAD_WEIGHTS = torch.tensor([1.5, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0] + [0.6] * tokens.CODEBOOKS)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Padded arrays of sources and of their renderings; ``owner`` [R] says which source a rendering is of."""
+
+    features: Tensor
+    lengths: Tensor
+    lines: list[Line]
+    owner: list[int]
+    emotions: list[str]
+    codes: list[Tensor]
+
+
+def make_batch(
+    lines: list[Line], codec: Codec, augmenter: Augmenter | None, per_line: int, rng: np.random.Generator
+) -> Batch:
+    """Draw ``per_line`` renderings of each line (every emotion equally often)."""
+    heard = [augmenter.draw(line.mel, line.coded, rng) if augmenter else None for line in lines]
+    inputs, owner, emotions, prosody, coded = [], [], [], [], []
+    for index, (line, variant) in enumerate(zip(lines, heard, strict=True)):
+        power, spectra = (variant.power, variant.coded) if variant else (line.mel, line.coded)
+        inputs.append(torch.from_numpy(_source_features(line, power)))
+        for choice in rng.permutation(len(EMOTIONS))[:per_line]:
+            emotion = EMOTIONS[choice]
+            mean = expected_strength(line.text, emotion)
+            strength = float(np.clip(mean + _STRENGTH_SPREAD * rng.standard_normal(), 0.0, 1.2))
+            classes, frames = render(line, emotion, strength if emotion != EMOTIONS[0] else 0.0, rng)
+            owner.append(index)
+            emotions.append(emotion)
+            prosody.append(torch.from_numpy(classes))
+            coded.append(torch.from_numpy(coded_at(spectra, frames)))
+    with torch.no_grad():
+        spectrum = codec.encode(nn.utils.rnn.pad_sequence(coded, batch_first=True))
+    codes = [torch.cat([part, spectrum[row, : len(part)]], 1) for row, part in enumerate(prosody)]
+    lengths = torch.tensor([encoder_lengths(len(item)) for item in inputs])
+    padded = nn.utils.rnn.pad_sequence(
+        [item[: int(size) * 4] for item, size in zip(inputs, lengths, strict=True)], True
+    )
+    return Batch(padded, lengths, lines, owner, emotions, codes)
+
+
+def _source_features(line: Line, power: np.ndarray) -> np.ndarray:
+    hertz = line.hertz.astype(np.float64)
+    semitones, _ = features.continuous_pitch(hertz)
+    at = np.minimum(np.arange(len(power)) * 2, len(hertz) - 1)
+    pitch = np.stack([semitones[at] / 12.0, (hertz[at] > 0).astype(np.float64)], 1)
+    return np.concatenate([features.scale(power.astype(np.float64)), pitch], 1).astype(np.float32)
+
+
+def smoothing_matrices() -> list[Tensor]:
+    """Soft targets per head: classes near the true one, on the head's own axis, are nearly right."""
+
+    def near(size: int, width: float) -> Tensor:
+        distance = torch.arange(size)[:, None] - torch.arange(size)[None]
+        return F.normalize(torch.exp(-0.5 * (distance / width) ** 2), p=1, dim=1)
+
+    level = near(8, 0.4)
+    pair = torch.einsum("ab,cd->acbd", level, level).reshape(64, 64)
+    ordinal = {name: near(size, 0.7) for name, size in zip(tokens.PROSODY_HEADS, tokens.PROSODY_SIZES, strict=True)}
+    ordinal["voicing"] = torch.eye(tokens.VOICING_PATTERNS)
+    return [ordinal[name] for name in tokens.PROSODY_HEADS] + [pair] * tokens.CODEBOOKS
+
+
+def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: bool) -> tuple[Tensor, Tensor]:
+    """Total loss and its parts: text, CTC, then one per head."""
+    encoded, ctc = network.encoder(batch.features, batch.lengths)
+    letters = [torch.tensor([LETTERS.index(letter) + 1 for letter in line.text]) for line in batch.lines]
+    ctc_loss = F.ctc_loss(
+        F.log_softmax(ctc.float(), -1).transpose(0, 1),
+        torch.cat(letters),
+        batch.lengths,
+        torch.tensor([len(item) for item in letters]),
+        zero_infinity=True,
+    )
+    codes = nn.utils.rnn.pad_sequence(batch.codes, batch_first=True)
+    starts = torch.stack([torch.from_numpy(tokens.positions(row.numpy())) for row in codes]).float()
+    owner = torch.tensor(batch.owner)
+    seen = network.at_source(batch.features[owner], encoded[owner], batch.lengths[owner], starts)
+    spoken = _previous(network, codes, corrupt)
+    rows, positions, words_at, speech_at = [], [], [], []
+    for row, source in enumerate(batch.owner):
+        prompt, places = network.prompt(encoded[source], int(batch.lengths[source]), batch.emotions[row])
+        words = torch.tensor(text.encode(batch.lines[source].text))
+        count = len(batch.codes[row])
+        speech = seen[row, :count] + spoken[row, :count]
+        rows.append(torch.cat([prompt, network.embed_words(words).to(prompt.dtype), speech.to(prompt.dtype)]))
+        after = int(places[-1]) + 1 + torch.arange(len(words))
+        positions.append(torch.cat([places, after, SPEECH_POSITION + torch.arange(count)]))
+        words_at.append((len(prompt) - 1, len(words)))
+        speech_at.append((len(prompt) + len(words), count))
+    hidden = network.model(
+        inputs_embeds=nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        position_ids=nn.utils.rnn.pad_sequence(positions, batch_first=True),
+        use_cache=False,
+    ).last_hidden_state
+    text_states = torch.cat([hidden[row, at : at + count + 1] for row, (at, count) in enumerate(words_at)])
+    # The state at the last word predicts <speech>; it is the position just before the first speech token.
+    text_targets = torch.cat(
+        [torch.tensor([*text.encode(batch.lines[source].text), text.SPEECH]) for source in batch.owner]
+    )
+    text_loss = F.cross_entropy(network.lm_head(text_states).float(), text_targets)
+    speech_states = torch.cat([hidden[row, at : at + count] for row, (at, count) in enumerate(speech_at)])
+    logits = network.speech_head(speech_states).float().split(list(tokens.HEAD_SIZES), 1)
+    targets = torch.cat(batch.codes)
+    head_losses = torch.stack(
+        [
+            -(matrix[targets[:, head]] * F.log_softmax(scores, 1)).sum(1).mean()
+            for head, (scores, matrix) in enumerate(zip(logits, smoothing, strict=True))
+        ]
+    )
+    total = (head_losses * _HEAD_WEIGHTS).sum() / _HEAD_WEIGHTS.sum() + 0.5 * text_loss + 0.15 * ctc_loss
+    return total, torch.cat([torch.stack([text_loss, ctc_loss]), head_losses]).detach()
+
+
+def _previous(network: Network, codes: Tensor, corrupt: bool) -> Tensor:
+    """Embeddings of the token before each position, ``<speech>`` before the first."""
+    before = codes[:, :-1]
+    if corrupt:
+        # Half the lines hide their own past, so that prosody answers to instruction and source, not to momentum.
+        random = torch.stack([torch.randint(0, size, before.shape[:2]) for size in tokens.HEAD_SIZES], -1)
+        before = torch.where(torch.rand(before.shape) < 0.08, random, before)
+    embedded = network.embed_speech(before)
+    if corrupt:
+        keep = (torch.rand(before.shape[:2]) > 0.1) & (torch.rand(len(before), 1) > 0.5)
+        embedded = embedded * keep.unsqueeze(-1)
+    start = network.speech_start().expand(len(codes), 1, -1)
+    return torch.cat([start.to(embedded.dtype), embedded], 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where and for how long to train; ``workers`` processes average their gradients."""
+
+    work: Path
+    minutes: float
+    workers: int = 2
+    seed: int = 0
+    config: NetworkConfig = field(default_factory=NetworkConfig)
+
+
+def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]) -> None:
+    """One process of the training run; resumes from ``work/network.safetensors`` with its optimiser state."""
+    torch.set_num_threads(1)
+    if plan.workers > 1:
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", "29517")
+        dist.init_process_group("gloo", rank=rank, world_size=plan.workers)
+    torch.manual_seed(plan.seed)
+    network = Network(plan.config)
+    codec = Codec()
+    codec.load_state_dict(load_file(plan.work / "codec.safetensors"))
+    codec.eval()
+    matrices = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
+    vectors = [parameter for parameter in network.parameters() if parameter.ndim < 2]
+    optimiser = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}],
+        _LEARNING_RATE,
+        (0.9, 0.98),
+    )
+    parameters = matrices + vectors
+    checkpoint = plan.work / "network.safetensors"
+    elapsed, steps = _resume(checkpoint, network, optimiser, parameters)
+    rng = np.random.default_rng([plan.seed, rank, steps])
+    torch.manual_seed(plan.seed * 1000 + rank + 7919 * steps)
+    augmenter, smoothing = Augmenter(), smoothing_matrices()
+    lines = sorted(lines, key=lambda line: line.frames)
+    queue: list[np.ndarray] = []
+    started, saved, recent = time.monotonic() - elapsed, time.monotonic(), []
+    share = elapsed / 60 / plan.minutes
+    while share < 1:
+        if not queue:
+            order = np.argsort(np.arange(len(lines)) + rng.normal(0, 60, len(lines)))
+            queue = [order[at : at + _SOURCES] for at in range(0, len(order), _SOURCES)]
+            rng.shuffle(queue)
+        chosen = [lines[index] for index in queue.pop()]
+        for group in optimiser.param_groups:
+            group["lr"] = _LEARNING_RATE * min(1.0, (steps + 1) / 150) * (1 - share) + 1e-5
+        batch = make_batch(chosen, codec, augmenter, _TARGETS, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, parts = losses(network, batch, smoothing, corrupt=True)
+        optimiser.zero_grad()
+        loss.backward()
+        share = _average(parameters, (time.monotonic() - started) / 60 / plan.minutes, plan.workers)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        steps += 1
+        recent.append(parts)
+        if rank == 0 and steps % 100 == 0:
+            _report(steps, time.monotonic() - started, torch.stack(recent[-100:]).mean(0), "train")
+            _report(steps, time.monotonic() - started, _validate(network, codec, held_out, smoothing), "valid")
+        if rank == 0 and (time.monotonic() - saved > _CHECKPOINT_SECONDS or share >= 1):
+            _save(checkpoint, network, optimiser, parameters, time.monotonic() - started, steps)
+            saved = time.monotonic()
+    if plan.workers > 1:
+        dist.destroy_process_group()
+
+
+def _average(parameters: list[nn.Parameter], share: float, workers: int) -> float:
+    """Average gradients (and the share of time used) over all processes."""
+    if workers == 1:
+        return share
+    used = [parameter for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat(
+        [parameter.grad.flatten() for parameter in used if parameter.grad is not None] + [torch.tensor([share])]
+    )
+    dist.all_reduce(flat)
+    flat /= workers
+    at = 0
+    for parameter in used:
+        parameter.grad = flat[at : at + parameter.numel()].view_as(parameter).clone()
+        at += parameter.numel()
+    return float(flat[-1])
+
+
+@torch.no_grad()
+def _validate(network: Network, codec: Codec, lines: list[Line], smoothing: list[Tensor]) -> Tensor:
+    network.eval()
+    rng = np.random.default_rng(0)
+    parts = []
+    for at in range(0, len(lines), _SOURCES):
+        batch = make_batch(lines[at : at + _SOURCES], codec, None, _TARGETS, rng)
+        parts.append(losses(network, batch, smoothing, corrupt=False)[1])
+    network.train()
+    return torch.stack(parts).mean(0)
+
+
+def _report(steps: int, seconds: float, parts: Tensor, name: str) -> None:
+    heads = " ".join(f"{value:.2f}" for value in parts[2:].tolist())
+    print(f"{name} {steps} steps {seconds:.0f} s text {parts[0]:.3f} ctc {parts[1]:.2f} heads {heads}", flush=True)
+
+
+def _save(
+    path: Path,
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    parameters: list[nn.Parameter],
+    elapsed: float,
+    steps: int,
+) -> None:
+    arrays = {f"network.{key}": value.contiguous() for key, value in network.state_dict().items()}
+    for index, parameter in enumerate(parameters):
+        state = optimiser.state[parameter]
+        arrays |= {f"optimiser.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    partial = path.with_suffix(".partial")
+    metadata = {
+        "elapsed": json.dumps(elapsed),
+        "steps": json.dumps(steps),
+        "config": json.dumps(network.config.as_dict()),
+    }
+    save_file(arrays, partial, metadata)
+    partial.replace(path)
+
+
+def _resume(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]
+) -> tuple[float, int]:
+    if not path.exists():
+        return 0.0, 0
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    arrays = load_file(path)
+    network.load_state_dict({key[8:]: value for key, value in arrays.items() if key.startswith("network.")})
+    for index, parameter in enumerate(parameters):
+        prefix = f"optimiser.{index}."
+        optimiser.state[parameter] = {
+            key[len(prefix) :]: value for key, value in arrays.items() if key.startswith(prefix)
+        }
+    return json.loads(metadata["elapsed"]), json.loads(metadata["steps"])

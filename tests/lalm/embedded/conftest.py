@@ -1,0 +1,43 @@
+"""The shipped model and demo lines, loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from studio.audio.clip import Clip
+from studio.audio.files import load_clip
+from studio.esn.mask import EsnMask
+from studio.lalm import embedded
+from studio.lalm.base import SpeechLALM
+from studio.paths import resources_dir
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[SpeechLALM]:
+    torch.set_num_threads(1)
+    loaded = embedded.load()
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="session")
+def line() -> Callable[[str, int], Clip]:
+    def load(speaker: str, number: int) -> Clip:
+        return load_clip(resources_dir() / "demo" / speaker / "Neutral" / f"{speaker}_{number:06d}.ogg")
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def everywhere() -> EsnMask:
+    """A mask with the first forty neurons of every layer for angry and sad."""
+    pairs = torch.tensor([(layer, neuron) for layer in range(6) for neuron in range(40)], dtype=torch.int32)
+    return EsnMask(
+        widths=(768,) * 6,
+        indices={"angry": pairs, "sad": pairs},
+        scores={"angry": torch.ones(len(pairs)), "sad": torch.ones(len(pairs))},
+        metadata={},
+    )
