@@ -14,8 +14,11 @@ import numpy.typing as npt
 from studio.errors import StudioError
 
 BLOCK_FRAMES = 512
-LATENCY_SECONDS = 0.05
+LATENCY_SECONDS = 0.08
 """Buffered ahead: short enough for a swap to feel immediate, long enough to ride out a busy interpreter."""
+
+SETTLE_BLOCKS = 6
+"""Silence at the start of a stream: sound servers swallow the first few hundredths of a second."""
 
 Fill = Callable[[npt.NDArray[np.float32], bool], None]
 """Fills float32 [frames, channels] in place; the flag says that the block before came too late."""
@@ -65,6 +68,7 @@ class OutputStream:
         self._fill = fill
         self._on_lost = on_lost
         self._closing = threading.Event()
+        self._settling = 0
         with self._refusal_said():
             self._stream = self._sounddevice.OutputStream(
                 samplerate=device.rate,
@@ -80,7 +84,13 @@ class OutputStream:
         """Start it, if it is not running; raises PlayerUnavailable."""
         with self._refusal_said():
             if not self._stream.active:
+                self._settling = SETTLE_BLOCKS
                 self._stream.start()
+
+    @property
+    def latency(self) -> float:
+        """Seconds between a sample being filled in and being heard, as far as the system knows."""
+        return float(self._stream.latency)
 
     def close(self) -> None:
         """Stop at once and give the device back."""
@@ -90,7 +100,11 @@ class OutputStream:
         self._stream.close(ignore_errors=True)
 
     def _callback(self, out: npt.NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
-        self._fill(out, bool(status.output_underflow))
+        if self._settling > 0:
+            self._settling -= 1
+            out.fill(0.0)
+        else:
+            self._fill(out, bool(status.output_underflow))
 
     def _finished(self) -> None:
         if not self._closing.is_set():

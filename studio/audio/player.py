@@ -144,7 +144,7 @@ class Player:
 
     @property
     def position(self) -> float:
-        """Where playback stands, in seconds; what is heard lags behind by the device's latency (about 0.05 s)."""
+        """Where playback stands, in seconds; while playing, what is heard is ``latency`` behind it."""
         mixer = self._mixer
         return mixer.position / mixer.rate
 
@@ -171,6 +171,12 @@ class Player:
         if self._reason is None:
             self.warm_up()
         return self._reason or ""
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the player to the ear; 0 without an open device."""
+        stream = self._stream
+        return stream.latency if stream is not None else 0.0
 
     @property
     def underflows(self) -> int:

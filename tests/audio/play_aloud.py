@@ -1,6 +1,7 @@
 """Plays into the null sink from a process of its own: ``python -m tests.audio.play_aloud SCENE FOLDER``.
 
-A scene writes the sources it plays to the folder as WAV and prints what it saw as one line of JSON.
+A scene prints what it saw as one line of JSON. The sources it played and what the player handed to the device are left
+in the folder as WAV: a busy machine drops samples between there and the ear, and a test must tell the two apart.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from studio.audio.clip import Clip
+from studio.audio.clip import Clip, FloatArray
+from studio.audio.device import BLOCK_FRAMES, SETTLE_BLOCKS
 from studio.audio.files import save_wav
 from studio.audio.player import Player, PlayerUnavailable
 
@@ -37,13 +39,29 @@ def tone(hertz: float, seconds: float) -> Clip:
     return Clip((0.5 * np.cos(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32), RATE)
 
 
+class TappedPlayer(Player):
+    """A player that keeps what it handed to the device."""
+
+    def __init__(self, on_stopped: Callable[[], None]) -> None:
+        super().__init__(on_stopped)
+        # With what the device is given before it asks the player, so that resampling falls on the same points in time.
+        self.handed: list[FloatArray] = [np.zeros(SETTLE_BLOCKS * BLOCK_FRAMES, np.float32)]
+
+    def _fill(self, out: FloatArray, late: bool) -> None:
+        super()._fill(out, late)
+        self.handed.append(out[:, 0].copy())
+
+    def handed_clip(self) -> Clip:
+        return Clip(np.concatenate(self.handed), self._mixer.rate)
+
+
 class Stage:
     """A player, its sources on disk, and waiting for what it does."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stopped = threading.Event()
-        self.player = Player(self._stopped.set)
+        self.player = TappedPlayer(self._stopped.set)
 
     def put(self, name: str, clip: Clip) -> None:
         save_wav(self.folder / f"{name}.wav", clip, "FLOAT")
@@ -81,7 +99,7 @@ def play(stage: Stage) -> Seen:
     player.set_source("A")
     player.play()
     stage.until(lambda: player.level > 0.1)
-    seen: Seen = {"playing": player.playing, "available": player.available, "level": player.level}
+    seen: Seen = {"playing": player.playing, "available": player.available, "latency": player.latency}
     stage.until_stopped()
     seen |= {"position": player.position, "after": player.playing}
     stage.until_heard()
@@ -183,5 +201,6 @@ if __name__ == "__main__":
     scene = {"play": play, "swap": swap, "tones": tones, "stream": stream, "lost": lost}[sys.argv[1]]
     stage = Stage(Path(sys.argv[2]))
     seen = scene(stage)
-    print(json.dumps(seen | {"underflows": stage.player.underflows}))  # noqa: T201
     stage.player.close()
+    save_wav(stage.folder / "handed.wav", stage.player.handed_clip(), "FLOAT")
+    print(json.dumps(seen))  # noqa: T201

@@ -274,6 +274,7 @@ def test_a_growing_source_can_be_looped_before_its_end_is_known() -> None:
     assert mixer.position == 150
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=30))
 def test_a_buffer_holds_what_was_appended(sizes: list[int]) -> None:
     buffer = SampleBuffer(finished=False)
@@ -367,7 +368,7 @@ def perform(script: list[tuple[tuple, int]], sizes: Callable[[int], list[int]]) 
     return np.concatenate(heard), positions, mixer.ends
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(SCRIPT, st.integers(2, 70))
 def test_block_sizes_are_not_heard(script: list[tuple[tuple, int]], size: int) -> None:
     # One frame at a time is the plain reading of the rules; whole blocks must come to the same.
@@ -377,7 +378,7 @@ def test_block_sizes_are_not_heard(script: list[tuple[tuple, int]], size: int) -
     assert by_frame[1:] == by_block[1:]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(SCRIPT)
 def test_no_order_of_events_clicks(script: list[tuple[tuple, int]]) -> None:
     # Sources are constant, so every step that is heard was made by the mixer. Events may come closer together than a

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -22,6 +22,7 @@ def brute_force(samples: np.ndarray, start: int, stop: int, columns: int) -> tup
     return low, high
 
 
+@settings(deadline=None)
 @given(SAMPLES, st.data())
 def test_every_column_holds_the_exact_extremes_of_its_samples(samples: np.ndarray, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(samples) - 1))

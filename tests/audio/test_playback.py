@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +20,33 @@ from tests.pulse import RATE, NullSink, running_sink
 Signal = npt.NDArray[np.float64]
 
 
-def perform(sink: NullSink, scene: str, folder: Path) -> tuple[Signal, dict[str, object]]:
-    """What was heard of a scene of ``play_aloud``, and what the scene itself saw."""
-    command = [sys.executable, "-m", "tests.audio.play_aloud", scene, str(folder)]
-    with sink.recording() as recording:
-        done = subprocess.run(command, env=sink.env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        heard = recording.read_all()
-    return heard.astype(np.float64), json.loads(done.stdout)
+ATTEMPTS = 6
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A scene of ``play_aloud``: what was captured, what the player had handed to the device, what the scene saw."""
+
+    heard: Signal
+    handed: Signal
+    seen: dict[str, Any]
+
+
+def perform(sink: NullSink, scene: str, folder: Path) -> Performance:
+    """Play a scene; again, when the machine was too busy for all that was handed over to come through whole."""
+    for _ in range(ATTEMPTS):
+        command = [sys.executable, "-m", "tests.audio.play_aloud", scene, str(folder)]
+        with sink.recording() as recording:
+            done = subprocess.run(command, env=sink.env, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            heard = recording.read_all().astype(np.float64)
+        handed = sent(folder, "handed")
+        sounding = np.flatnonzero(np.abs(handed) > 0.001)
+        handed = handed[sounding[0] : sounding[-1]]
+        place, _ = find(handed, heard)
+        if np.abs(heard[place : place + len(handed)] - handed).max() < 0.02:
+            return Performance(heard, handed, json.loads(done.stdout))
+    pytest.fail(f"in {ATTEMPTS} attempts what was handed to the device never came through whole")
 
 
 def sent(folder: Path, name: str) -> Signal:
@@ -39,9 +60,11 @@ def find(part: Signal, heard: Signal) -> tuple[int, float]:
 
 
 def test_what_is_sent_is_heard(null_sink: NullSink, tmp_path: Path) -> None:
-    heard, seen = perform(null_sink, "play", tmp_path)
+    played = perform(null_sink, "play", tmp_path)
+    heard, seen = played.heard, played.seen
     assert seen["playing"] is True
     assert seen["available"] is True
+    assert 0.01 < seen["latency"] < 0.2
     assert seen["after"] is False
     assert seen["position"] == pytest.approx(1.5, abs=0.001)
     place, likeness = find(sent(tmp_path, "A"), heard)
@@ -51,8 +74,8 @@ def test_what_is_sent_is_heard(null_sink: NullSink, tmp_path: Path) -> None:
 
 
 def test_a_swap_is_heard_at_the_same_position(null_sink: NullSink, tmp_path: Path) -> None:
-    heard, seen = perform(null_sink, "swap", tmp_path)
-    swapped = float(str(seen["swapped_at"]))
+    played = perform(null_sink, "swap", tmp_path)
+    heard, swapped = played.heard, played.seen["swapped_at"]
     first, second = sent(tmp_path, "A"), sent(tmp_path, "B")
     before = slice(round(0.05 * RATE), round((swapped - 0.05) * RATE))
     after = slice(round((swapped + 0.2) * RATE), round(1.95 * RATE))
@@ -67,18 +90,20 @@ def test_a_swap_is_heard_at_the_same_position(null_sink: NullSink, tmp_path: Pat
 
 
 def test_no_click_anywhere(null_sink: NullSink, tmp_path: Path) -> None:
-    heard, seen = perform(null_sink, "tones", tmp_path)
-    assert float(str(seen["held"])) > 1.35
+    played = perform(null_sink, "tones", tmp_path)
+    assert played.seen["held"] > 1.35
     # A sine of 310 Hz at 0.5 bends by 0.0008 a sample at most, its fades by little more; a jump would show as itself.
-    bend = np.abs(np.diff(heard, n=2))
-    assert bend.max() < 3 * 0.5 * (2 * np.pi * 310 / RATE) ** 2
-    assert np.abs(heard).max() == pytest.approx(0.5, abs=0.02)
+    for signal in (played.handed, played.heard):
+        bend = np.abs(np.diff(signal, n=2))
+        assert bend.max() < 3 * 0.5 * (2 * np.pi * 310 / RATE) ** 2
+        assert np.abs(signal).max() == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_rendering_is_heard_while_it_arrives(null_sink: NullSink, tmp_path: Path) -> None:
-    heard, seen = perform(null_sink, "stream", tmp_path)
+    played = perform(null_sink, "stream", tmp_path)
+    heard, seen = played.heard, played.seen
     assert seen["waiting"] is True
-    dry = float(str(seen["dry_at"]))
+    dry = seen["dry_at"]
     assert 0.7 < dry < 0.75
     assert seen["position"] == pytest.approx(1.5, abs=0.001)
     whole = sent(tmp_path, "A")
