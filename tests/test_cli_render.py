@@ -13,6 +13,7 @@ import soundfile
 from studio.audio.files import save_wav
 from studio.cli import build_parser
 from studio.cli_render import MODES, render_all
+from studio.errors import StudioError
 from studio.esn.intervention import Mode, TokenScope
 from studio.lalm.base import Content
 from tests.toy import ToyJudge, ToyLALM, tone, toy_mask
@@ -134,3 +135,44 @@ def test_too_long_a_recording_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     save_wav(path, tone(seconds=11))
     assert render(ToyLALM(), tmp_path / "out", path, "--to", "sad") == 1
     assert "this model takes up to 10 s" in capsys.readouterr().err
+
+
+def test_eight_kilohertz_stereo_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "phone.wav"
+    soundfile.write(path, np.stack([tone(rate=8_000).samples] * 2, axis=1), 8_000)
+    assert render(ToyLALM(), tmp_path / "out", path, "--to", "sad") == 0
+
+
+def damaged(mask: Path, how: str) -> Path:
+    path = mask.with_name("damaged.esn.safetensors")
+    content = mask.read_bytes()
+    if how == "truncated":
+        path.write_bytes(content[:-20])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("this is no mask\n" * 100)
+    elif how == "other model":
+        toy_mask(model_id="other").save(path)
+    elif how == "other widths":
+        toy_mask(widths=(100, 100)).save(path)
+    elif how == "out of range":
+        # The last neuron index of the last emotion, little-endian int32, becomes 999.
+        last = toy_mask().indices["surprise"].numpy().astype("<i4").tobytes()
+        assert content.count(last) == 1
+        path.write_bytes(content.replace(last, last[:-4] + (999).to_bytes(4, "little")))
+    return path
+
+
+@pytest.mark.parametrize(
+    "how", ["truncated", "empty", "text", "other model", "other widths", "out of range", "not there"]
+)
+def test_a_mask_that_cannot_be_used_is_one_sentence(tmp_path: Path, mask: Path, recording: Path, how: str) -> None:
+    model = ToyLALM()
+    with pytest.raises(StudioError) as caught:
+        render(model, tmp_path / "out", recording, "--to", "sad", "--mask", damaged(mask, how))
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    assert model.batches == []
+    assert not (tmp_path / "out").exists()

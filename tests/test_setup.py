@@ -128,3 +128,7 @@ def test_an_old_python_is_refused_in_a_sentence(checkout: Path, tmp_path: Path) 
     assert done.returncode == 1
     assert "Python 3.11 or newer is needed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_started_directly_is_executable() -> None:
+    assert all(os.access(ROOT / name, os.X_OK) for name in ("tools/setup", ".ci/run"))
