@@ -7,7 +7,10 @@ dimension and spoils no other.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from studio.lalm.embedded.tokens import CODEBOOKS
@@ -90,3 +93,10 @@ class Codec(nn.Module):
         latent = self.latent(coded)
         centres = self.quantise(latent).to(latent.dtype) + 0.5 - LEVELS / 2
         return self.decode_levels(latent + (centres - latent).detach())
+
+
+def load_codec(path: Path) -> Codec:
+    """The codec of a training checkpoint."""
+    codec = Codec()
+    codec.load_state_dict(load_file(path))
+    return codec.eval()

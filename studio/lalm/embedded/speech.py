@@ -86,7 +86,7 @@ class SpeechStream:
         self._given = 0
 
     def next(self, codes: Codes, final: bool) -> npt.NDArray[np.float32]:
-        """Samples not given before and no longer changed by tokens after ``codes`` [T, 16]; all of them if ``final``."""
+        """Samples not given before and no longer changed by tokens after ``codes`` [T, 16]; all if ``final``."""
         stable = len(codes) * TOKEN_SAMPLES
         if not final:
             stable -= codec_module.LOOKAHEAD * TOKEN_SAMPLES + vocoder.UNSTABLE_SAMPLES

@@ -13,7 +13,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from studio.lalm.embedded.training.corpus import JUDGE_LINES, NETWORK_LINES, load_lines, prepare
-from studio.lalm.embedded.training.publish import load_codec, publish
+from studio.lalm.embedded.training.publish import publish
 from studio.lalm.embedded.training.train_codec import train_codec
 from studio.lalm.embedded.training.train_judge import train_judge
 from studio.lalm.embedded.training.train_network import Plan, train_network
@@ -49,9 +49,7 @@ def main() -> None:
     else:
         _network_worker(0, plan, options.voices)
     judged = load_lines(options.voices, options.work, JUDGE_LINES)
-    train_judge(
-        judged, options.voices, load_codec(codec), options.work / "judge.safetensors", options.seed, options.workers
-    )
+    train_judge(judged, options.voices, codec, options.work / "judge.safetensors", options.seed, options.workers)
     publish(options.work, options.out or resources_dir() / "embedded")
 
 

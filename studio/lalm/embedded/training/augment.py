@@ -47,7 +47,7 @@ def warp_matrix(factor: float) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """A line as a microphone heard it: ``power`` [T, 64] mel powers, ``coded`` [T, 25] what it should be spoken with."""
+    """A line as a microphone heard it: ``power`` [T, 64] mel powers, ``coded`` [T, 25] what to speak it with."""
 
     power: FloatArray
     coded: FloatArray

@@ -12,15 +12,8 @@ from safetensors.torch import load_file
 from studio.atomic import write_bytes
 from studio.judges import embedded as judge
 from studio.lalm.embedded import weights
-from studio.lalm.embedded.codec import Codec
+from studio.lalm.embedded.codec import load_codec
 from studio.lalm.embedded.network import Network, NetworkConfig
-
-
-def load_codec(path: Path) -> Codec:
-    """The trained codec."""
-    codec = Codec()
-    codec.load_state_dict(load_file(path))
-    return codec.eval()
 
 
 def load_network(path: Path) -> Network:

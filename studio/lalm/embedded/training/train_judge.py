@@ -18,7 +18,7 @@ from studio.emotions import EMOTIONS
 from studio.errors import StudioError
 from studio.judges.acoustics import measure
 from studio.lalm.embedded import features, speech, vocoder
-from studio.lalm.embedded.codec import Codec
+from studio.lalm.embedded.codec import Codec, load_codec
 from studio.lalm.embedded.features import Source
 from studio.lalm.embedded.tokens import CODEBOOKS
 from studio.lalm.embedded.training.corpus import Line, line_path
@@ -84,19 +84,22 @@ def examples(speaker: Speaker, codec: Codec, seed: int) -> list[tuple[int, Array
     return found
 
 
-def _examples_of(job: tuple[Line, Path, Codec, int]) -> list[tuple[int, Array, Array]]:
+def _examples_of(job: tuple[Line, Path, Path, int]) -> list[tuple[int, Array, Array]]:
     torch.set_num_threads(1)
     line, path, codec, seed = job
-    return examples(recorded(line, path), codec, seed)
+    return examples(recorded(line, path), load_codec(codec), seed)
 
 
 def gather(
-    lines: list[Line], voices: Path, codec: Codec, seed: int, workers: int
+    lines: list[Line], voices: Path, codec: Path, seed: int, workers: int
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
     """Vectors [E, 28], reference vectors [E, 28] and emotion indices [E] of all lines' renderings."""
     jobs = [(line, line_path(voices, line.speaker, line.number), codec, seed) for line in lines]
-    with ProcessPoolExecutor(workers) as pool:
-        results = list(pool.map(_examples_of, jobs, chunksize=8))
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            results = list(pool.map(_examples_of, jobs, chunksize=8))
+    else:
+        results = [_examples_of(job) for job in jobs]
     flat = [example for found in results for example in found]
     return (
         np.stack([vector for _, vector, _ in flat]),
@@ -133,7 +136,7 @@ def fit(vectors: Array, labels: npt.NDArray[np.int64], seed: int) -> dict[str, n
     return {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in arrays.items()}
 
 
-def train_judge(lines: list[Line], voices: Path, codec: Codec, target: Path, seed: int, workers: int) -> None:
+def train_judge(lines: list[Line], voices: Path, codec: Path, target: Path, seed: int, workers: int) -> None:
     """Fit both classifiers and save them; does nothing when ``target`` exists."""
     if target.exists():
         return

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from studio.emotions import EMOTIONS
 from studio.lalm.embedded import features, text, tokens
-from studio.lalm.embedded.codec import Codec
+from studio.lalm.embedded.codec import Codec, load_codec
 from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, Network, NetworkConfig, encoder_lengths
 from studio.lalm.embedded.training.augment import Augmenter
 from studio.lalm.embedded.training.corpus import Line
@@ -181,9 +181,7 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
         dist.init_process_group("gloo", rank=rank, world_size=plan.workers)
     torch.manual_seed(plan.seed)
     network = Network(plan.config)
-    codec = Codec()
-    codec.load_state_dict(load_file(plan.work / "codec.safetensors"))
-    codec.eval()
+    codec = load_codec(plan.work / "codec.safetensors")
     matrices = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
     vectors = [parameter for parameter in network.parameters() if parameter.ndim < 2]
     optimiser = torch.optim.AdamW(
