@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,8 +28,9 @@ class PeakPyramid:
         while len(low) >= _FACTOR:
             # Only full bins are kept: a query never asks for a partial one, it takes those samples one level down.
             whole = len(low) // _FACTOR * _FACTOR
-            low = low[:whole].reshape(-1, _FACTOR).min(axis=1)
-            high = high[:whole].reshape(-1, _FACTOR).max(axis=1)
+            # Members of a bin taken in strides: many times faster than reducing rows of four.
+            low = reduce(np.minimum, (low[member:whole:_FACTOR] for member in range(_FACTOR)))
+            high = reduce(np.maximum, (high[member:whole:_FACTOR] for member in range(_FACTOR)))
             self._levels.append((low, high))
 
     def __len__(self) -> int:

@@ -129,3 +129,10 @@ def test_a_device_that_goes_away_is_said_and_found_again(tmp_path: Path) -> None
         "again": True,
         "kept": True,
     }
+
+
+def test_without_a_sound_server_these_tests_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    sentence = "pulseaudio and parec not found; install with: apt-get install"
+    with pytest.raises(pytest.fail.Exception, match=sentence), running_sink():
+        pass
