@@ -51,7 +51,9 @@ def add_parsers(verbs: Any) -> None:
         "--rate", type=_rate, default=DEFAULT_RATE, help="share of all neurons per emotion (default: 0.005 = 0.5 %%)"
     )
     parser.add_argument("--cap", type=_at_least(1), metavar="C", help="at most C successes per emotion")
-    parser.add_argument("--seed", type=_at_least(0), metavar="N", help="of capping and random draws (default: 0)")
+    parser.add_argument(
+        "--seed", type=_at_least(0), metavar="N", help="of capping and random draws (default: the job's own)"
+    )
     parser.add_argument(
         "--percentile", type=_percentile, default=95.0, metavar="P", help="lape's threshold over all P (default: 95)"
     )
@@ -89,7 +91,9 @@ def run_select(args: argparse.Namespace) -> int:
     from studio.esn.mask import EsnMask
     from studio.esn.selectors import Selector, select
 
-    stats, seed = _statistics(args)
+    stats = _statistics(args)
+    held_seed = stats.metadata.get("seed")
+    seed = args.seed if args.seed is not None else held_seed if type(held_seed) is int else 0
     layer_counts = None
     if args.match_layers is not None:
         model_mask = EsnMask.load(args.match_layers)
@@ -170,12 +174,11 @@ def run_compare(args: argparse.Namespace) -> int:
     return 0
 
 
-def _statistics(args: argparse.Namespace) -> tuple[EmotionStatistics, int]:
+def _statistics(args: argparse.Namespace) -> EmotionStatistics:
     if args.source.is_dir():
         from studio.pipelines.identify import load_job_statistics
 
-        seed = 0 if args.seed is None else args.seed
-        return load_job_statistics(args.source, args.cap, seed), seed
+        return load_job_statistics(args.source, args.cap, args.seed)
     from studio.esn.statistics import EmotionStatistics
 
     stats = EmotionStatistics.load(args.source)
@@ -186,7 +189,7 @@ def _statistics(args: argparse.Namespace) -> tuple[EmotionStatistics, int]:
             f"'{args.source}' {holds} per emotion and cannot be cut to {args.cap}; "
             "give the identification job's folder instead, or leave --cap out."
         )
-    return stats, 0 if args.seed is None else args.seed
+    return stats
 
 
 def _contents(mask: EsnMask) -> dict[str, Any]:

@@ -253,3 +253,23 @@ def test_a_statistics_file_of_another_tool_is_enough(tmp_path, capsys):
         "happy": [[0, 0]],
         "sad": [[1, 0]],
     }
+
+
+def test_a_job_folder_is_selected_from_again_with_another_cap_and_seed(tmp_path, capsys):
+    from studio.pipelines.identify import IdentifySettings, identify
+    from tests.pipelines.conftest import make_corpus, texts_of
+    from tests.pipelines.toy import ToyJudge, ToyModel
+
+    corpus = make_corpus(tmp_path / "corpus", speakers=2, lines=4)
+    model = ToyModel(texts_of(corpus))
+    try:
+        found = identify(model, ToyJudge(), corpus, IdentifySettings(rate=0.1, seed=3), tmp_path / "job")
+    finally:
+        model.close()
+    again = spoken(capsys, "select", tmp_path / "job", "--rate", "0.1", "--out", tmp_path / "again")
+    assert again["fingerprint"] == found.mask.fingerprint()
+    assert again["metadata"]["seed"] == 3
+    fewer = spoken(capsys, "select", tmp_path / "job", "--rate", "0.1", "--cap", "2", "--seed", "8", "--out",
+                   tmp_path / "fewer")["metadata"]  # fmt: skip
+    assert (fewer["cap"], fewer["seed"], max(fewer["success_counts"].values())) == (2, 8, 2)
+    assert "is no identification job" in failed(capsys, 1, "select", tmp_path / "corpus", "--out", tmp_path / "no")
