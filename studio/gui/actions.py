@@ -23,6 +23,7 @@ class Actions:
     def __init__(self, window: MainWindow) -> None:
         self._window = window
         self.named: dict[str, QAction] = {}
+        self._menus: list[QMenu] = []
         self._file()
         self._play()
         self._view()
@@ -30,7 +31,7 @@ class Actions:
 
     def _file(self) -> None:
         window = self._window
-        menu = window.menuBar().addMenu("&File")
+        menu = self._menu("&File")
         self._add(menu, "&Open recording…", "Ctrl+O", window.ask_open)
         self._add(menu, "Open &mask…", "Ctrl+Shift+O", window.ask_mask)
         menu.addSeparator()
@@ -41,7 +42,7 @@ class Actions:
     def _play(self) -> None:
         window = self._window
         studio, playback = window.studio, window.studio.playback
-        menu = window.menuBar().addMenu("&Playback")
+        menu = self._menu("&Playback")
         self._add(menu, "Play or stop", "Space", playback.toggle)
         self._add(menu, "Loop", "L", lambda: playback.set_looping(not playback.looping))
         self._add(menu, "Swap A and B", "X", playback.swap)
@@ -52,20 +53,20 @@ class Actions:
         menu.addSeparator()
         state = studio.state
         self._add(menu, "Level match", "M", lambda: state.set_options(level_match=not state.level_match))
-        takes = menu.addMenu("Take to the heard lane")
+        takes = self._menu("Take to the heard lane", menu)
         for number in range(1, 10):
             self._add(takes, f"Take {number}", str(number), partial(self._take, number))
 
     def _view(self) -> None:
         window = self._window
-        render = window.menuBar().addMenu("&Render")
+        render = self._menu("&Render")
         self._add(render, "Render", "R", window.studio.renders.render)
         renders = window.studio.renders
         cancel = self._add(render, "Cancel the render", "Esc", renders.cancel)
         cancel.setEnabled(False)
         # Disabled, Escape is left to whatever has the focus.
         renders.active_changed.connect(lambda: cancel.setEnabled(renders.active))
-        menu = window.menuBar().addMenu("&View")
+        menu = self._menu("&View")
         self._add(menu, "Audition", "Ctrl+1", lambda: window.show_workspace("audition"))
         self._add(menu, "Localize", "Ctrl+2", lambda: window.show_workspace("localize"))
         menu.addSeparator()
@@ -81,8 +82,15 @@ class Actions:
             group.addAction(action)
 
     def _help(self) -> None:
-        menu = self._window.menuBar().addMenu("&Help")
+        menu = self._menu("&Help")
         self._add(menu, "Keys", "F1", self._window.show_keys)
+
+    def _menu(self, title: str, parent: QMenu | None = None) -> QMenu:
+        menu = QMenu(title, parent or self._window)
+        # Held here: a menu that only its parent knows is deleted with its Python wrapper.
+        self._menus.append(menu)
+        (parent or self._window.menuBar()).addMenu(menu)
+        return menu
 
     def _add(self, menu: QMenu, text: str, key: str, run: Callable[[], object]) -> QAction:
         action = QAction(text, self._window)

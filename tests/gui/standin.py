@@ -57,6 +57,7 @@ class StandIn:
         self.requests: list[ConversionRequest] = []
         self.cancellations = 0
         self.closed = False
+        self.fails_with: Exception | None = None
         self._text = text
         self._pause = pause
 
@@ -84,6 +85,8 @@ class StandIn:
         on_audio: AudioSink | None,
     ) -> Conversion:
         self.requests.append(request)
+        if self.fails_with is not None:
+            raise self.fails_with
         strength = max(request.steering.strengths.values()) if request.steering is not None else 0.0
         source = request.source.at_rate(RATE).samples
         factor = 1.0 + (_PITCH[request.target] - 1.0) * (0.4 + strength)

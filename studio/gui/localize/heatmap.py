@@ -36,37 +36,47 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         self._rows: list[str] = []
         self._window: tuple[int, int] | None = None
         self._counts = np.zeros((0, 0), dtype=np.int64)
-        grid: Any = self.ci.layout
-        grid.setSpacing(8)
-        self.ci.setContentsMargins(0, 0, 0, 0)
-        self._over = self.addPlot(0, 0)
-        self._map = self.addPlot(1, 0)
-        self._beside = self.addPlot(1, 1)
-        for plot in (self._over, self._map, self._beside):
-            plot.hideButtons()
-            plot.setMenuEnabled(False)
-            plot.getViewBox().setMouseEnabled(False, False)
-            plot.getViewBox().setDefaultPadding(0.0)
+        # Plain view boxes and axes: plot items bring menus and controls of their own, which nothing here needs.
+        self._over, self._map, self._beside = (
+            pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.0) for _ in range(3)
+        )
+        self._axes = {
+            name: pg.AxisItem(side, linkView=view)
+            for name, side, view in (
+                ("neurons", "left", self._over),
+                ("emotions", "left", self._map),
+                ("layers", "bottom", self._map),
+                ("totals", "bottom", self._beside),
+            )
+        }
+        for name, row, column in (("neurons", 0, 0), ("emotions", 1, 0), ("layers", 2, 1), ("totals", 2, 2)):
+            self.addItem(self._axes[name], row, column)
+        for view, row, column in ((self._over, 0, 1), (self._map, 1, 1), (self._beside, 1, 2)):
+            self.addItem(view, row, column)
         self._over.setXLink(self._map)
         self._beside.setYLink(self._map)
-        for plot in (self._map, self._beside):
-            plot.getViewBox().invertY(True)
-            plot.getAxis("bottom").setHeight(36)
+        for view in (self._map, self._beside):
+            view.invertY(True)
+        for name in ("neurons", "emotions"):
+            self._axes[name].setWidth(64)
+        for name in ("layers", "totals"):
+            self._axes[name].setHeight(36)
+        self._axes["layers"].setLabel("layer")
+        self._axes["totals"].setLabel("neurons")
+        self._axes["neurons"].setLabel("neurons")
         self._image = pg.ImageItem(axisOrder="row-major")
         self._image.setColorMap(pg.colormap.get("viridis"))
         self._map.addItem(self._image)
         self._texts: list[pg.TextItem] = []
-        self._bands: list[pg.LinearRegionItem] = []
-        for axis, plot, size in (("left", self._map, 64), ("left", self._over, 64)):
-            plot.getAxis(axis).setWidth(size)
-        self._over.getAxis("bottom").setStyle(showValues=False)
-        self._beside.getAxis("left").setStyle(showValues=False)
-        self._map.setLabel("bottom", "layer")
-        self._over.setLabel("left", "neurons")
-        grid.setRowStretchFactor(0, 2)
-        grid.setRowStretchFactor(1, 7)
-        grid.setColumnStretchFactor(0, 7)
-        grid.setColumnStretchFactor(1, 2)
+        self._bars: list[tuple[pg.ViewBox, pg.BarGraphItem]] = []
+        self._bands: list[tuple[pg.ViewBox, pg.LinearRegionItem]] = []
+        grid: Any = self.ci.layout
+        grid.setSpacing(8)
+        self.ci.setContentsMargins(0, 0, 0, 0)
+        for row, stretch in enumerate((2, 7, 0)):
+            grid.setRowStretchFactor(row, stretch)
+        for column, stretch in enumerate((0, 7, 2)):
+            grid.setColumnStretchFactor(column, stretch)
         scene = self.scene()
         scene.sigMouseMoved.connect(self._hover)
         scene.sigMouseClicked.connect(self._click)
@@ -95,18 +105,16 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         """Draw in the colours of the scheme in use."""
         colours = theme.current()
         self.setBackground(colours.window)
-        for plot in (self._over, self._map, self._beside):
-            for name in ("left", "bottom"):
-                axis = plot.getAxis(name)
-                axis.setPen(pg.mkPen(colours.border))
-                axis.setTextPen(pg.mkPen(colours.muted))
-                axis.setStyle(tickFont=theme.font(theme.SMALL_PX), tickLength=0)
-                axis.label.setFont(theme.font(theme.SMALL_PX))
+        for axis in self._axes.values():
+            axis.setPen(pg.mkPen(colours.border))
+            axis.setTextPen(pg.mkPen(colours.muted))
+            axis.setStyle(tickFont=theme.font(theme.SMALL_PX), tickLength=0)
+            axis.label.setFont(theme.font(theme.SMALL_PX))
         self._draw()
 
     def layer_centre(self, layer: int) -> QPointF:
         """Where a layer's column is on the widget, for tests."""
-        scene = self._map.getViewBox().mapViewToScene(QPointF(layer + 0.5, max(1, len(self._rows)) / 2))
+        scene = self._map.mapViewToScene(QPointF(layer + 0.5, max(1, len(self._rows)) / 2))
         return QPointF(self.mapFromScene(scene))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -129,12 +137,13 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         for text in self._texts:
             self._map.removeItem(text)
         self._texts.clear()
-        self._over.clear()
-        self._beside.clear()
+        for view, bars in self._bars:
+            view.removeItem(bars)
+        self._bars.clear()
         emotions, layers = self._counts.shape
         shown = emotions > 0 and layers > 0
-        for plot in (self._over, self._map, self._beside):
-            plot.setVisible(shown)
+        for item in (self._over, self._map, self._beside, *self._axes.values()):
+            item.setVisible(shown)
         if not shown:
             return
         colours = theme.current()
@@ -142,34 +151,36 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         self._image.setImage(self._counts.astype(np.float32), autoLevels=False, levels=(0.0, float(most)))
         self._image.setRect(QRectF(0, 0, layers, emotions))
         self._map.setRange(xRange=(0, layers), yRange=(0, emotions), padding=0)
-        self._map.getAxis("left").setTicks([[(row + 0.5, name) for row, name in enumerate(self._rows)]])
+        self._axes["emotions"].setTicks([[(row + 0.5, name) for row, name in enumerate(self._rows)]])
         every = max(1, layers // 18)
-        self._map.getAxis("bottom").setTicks([[(n + 0.5, str(n)) for n in range(0, layers, every)]])
+        self._axes["layers"].setTicks([[(n + 0.5, str(n)) for n in range(0, layers, every)]])
         per_layer = self._counts.sum(axis=0)
-        bars = pg.BarGraphItem(
+        self._add_bars(
+            self._over,
             x=np.arange(layers) + 0.5,
             height=per_layer,
             width=0.8,
-            pen=None,
             brush=theme.blend(colours.text, colours.window, 0.45),
         )
-        self._over.addItem(bars)
         self._over.setYRange(0, max(1, int(per_layer.max())) * 1.05, padding=0)
         per_emotion = self._counts.sum(axis=1)
-        self._beside.addItem(
-            pg.BarGraphItem(
-                x0=0,
-                y=np.arange(emotions) + 0.5,
-                height=0.6,
-                width=per_emotion,
-                pen=None,
-                brushes=[QColor(COLOURS[name]) for name in self._rows],
-            )
+        self._add_bars(
+            self._beside,
+            x0=0,
+            y=np.arange(emotions) + 0.5,
+            height=0.6,
+            width=per_emotion,
+            brushes=[QColor(COLOURS[name]) for name in self._rows],
         )
         self._beside.setXRange(0, max(1, int(per_emotion.max())) * 1.05, padding=0)
         if emotions * layers <= MOST_NUMBERED_CELLS:
             self._write_numbers(most)
         self._draw_window()
+
+    def _add_bars(self, view: pg.ViewBox, **shape: Any) -> None:
+        bars = pg.BarGraphItem(pen=None, **shape)
+        view.addItem(bars)
+        self._bars.append((view, bars))
 
     def _write_numbers(self, most: int) -> None:
         for (row, layer), count in np.ndenumerate(self._counts):
@@ -182,28 +193,27 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             self._texts.append(text)
 
     def _draw_window(self) -> None:
-        for band in self._bands:
-            band.getViewBox().removeItem(band)
+        for view, band in self._bands:
+            view.removeItem(band)
         self._bands.clear()
         if self._window is None or not self._counts.size:
             return
         colours = theme.current()
         edge = pg.mkPen(colours.text, width=2)
-        for plot in (self._map, self._over):
+        for view in (self._map, self._over):
             band = pg.LinearRegionItem(
                 (self._window[0], self._window[1] + 1), movable=False, brush=QColor(0, 0, 0, 0), pen=edge
             )
             band.setZValue(20)
-            plot.addItem(band)
-            self._bands.append(band)
+            view.addItem(band)
+            self._bands.append((view, band))
 
     def _cell_at(self, scene: QPointF) -> tuple[int, int] | None:
         """(row or -1 for the bars above, layer) under a scene position."""
         emotions, layers = self._counts.shape
-        for plot, rows in ((self._map, emotions), (self._over, 0)):
-            box = plot.getViewBox()
-            if plot.isVisible() and box.sceneBoundingRect().contains(scene):
-                at = box.mapSceneToView(scene)
+        for view, rows in ((self._map, emotions), (self._over, 0)):
+            if view.isVisible() and view.sceneBoundingRect().contains(scene):
+                at = view.mapSceneToView(scene)
                 layer = int(at.x())
                 if 0 <= layer < layers:
                     return (min(max(int(at.y()), 0), emotions - 1) if rows else -1), layer

@@ -1,0 +1,51 @@
+"""What a person does with the window: presses, drags and types."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from studio.gui.main_window import MainWindow
+
+PATIENCE = 20_000
+
+
+def press(widget: QWidget, at: QPoint | None = None) -> None:
+    """Click a widget in its middle, or somewhere else in it."""
+    assert widget.isEnabled(), f"{widget.accessibleName()} is disabled: {widget.toolTip()}"
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at or widget.rect().center())
+
+
+def key(window: MainWindow, which: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    """Press a key with nothing particular in focus."""
+    window.setFocus()
+    QTest.keyClick(window, which, modifier)
+
+
+def choose_target(window: MainWindow, emotion: str) -> None:
+    """Press a target emotion."""
+    press(window.steering.targets.button(emotion))
+
+
+def drag_slider(window: MainWindow, emotion: str, strength: float) -> None:
+    """Drag an intensity slider from where it is to a strength."""
+    slider = window.steering.rows[emotion].slider
+    middle = slider.height() // 2
+    start, stop = (round(slider.x_of(value)) for value in (slider.strength, strength))
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(slider, left, none, QPoint(start, middle))
+    for x in (start + (stop - start) // 2, stop):
+        QTest.mouseMove(slider, QPoint(x, middle))
+    QTest.mouseRelease(slider, left, none, QPoint(stop, middle))
+
+
+def wait_for_takes(qtbot: QtBot, window: MainWindow, count: int) -> None:
+    """Until there are this many takes and nothing is being rendered."""
+    studio = window.studio
+    qtbot.waitUntil(
+        lambda: len(studio.state.takes) >= count and not studio.renders.active and not studio.renders.pending,
+        timeout=PATIENCE,
+    )
+    assert len(studio.state.takes) == count
