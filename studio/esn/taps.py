@@ -15,7 +15,7 @@ from studio.esn.errors import TapError
 from studio.esn.intervention import Coefficients, Steering, TokenScope, coefficients
 from studio.esn.statistics import GateStatistics
 
-_CHUNK = 2048
+_CHUNK = 1024
 """Positions (rows x tokens) counted at once, so that the memory counting needs does not grow with the prompt."""
 
 
@@ -235,9 +235,13 @@ class _Counts:
         # Traced code fuses the reductions and needs no chunks, which would tie its graph to one length.
         pieces = (gate,) if torch.compiler.is_compiling() else torch.split(gate, max(1, _CHUNK // rows), dim=1)
         for piece in pieces:
-            self._accumulate(self.active, (piece > 0).sum(1))
-            self._accumulate(self.total, piece.sum(1, dtype=torch.float64))
-            self._accumulate(self.total_sq, piece.double().square_().sum(1))
+            values = piece.double()
+            if piece.shape[1] == 1:  # a decoding step has nothing to sum, and reductions would double its cost
+                parts = ((piece > 0)[:, 0], values[:, 0], values.square()[:, 0])
+            else:
+                parts = ((piece > 0).sum(1), values.sum(1), values.square().sum(1))
+            for into, part in zip((self.active, self.total, self.total_sq), parts, strict=True):
+                self._accumulate(into, part)
         if with_tokens:
             seen = self.tokens.new_full((rows,), length) if valid is None else valid.sum((1, 2))
             self._accumulate(self.tokens, seen)
@@ -246,7 +250,7 @@ class _Counts:
         if self.live is None:
             into.add_(part)
         else:
-            into.index_add_(0, self.live, part)
+            into.index_add_(0, self.live, part.to(into.dtype))
 
 
 class _Tap:

@@ -157,6 +157,24 @@ def test_what_is_not_a_number_at_padding_is_not_counted():
     assert rows[0].tokens == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("length", [1, 6])
+def test_counting_reads_gates_of_any_dtype_and_leaves_them_alone(dtype, length):
+    gate, values = nn.Identity(), torch.randn(2, length, 3).to(dtype)
+    before = values.clone()
+    with GateTaps([gate], [3]) as taps:
+        taps.begin([None, None], record=True)
+        taps.positions(None, generated=False)
+        assert torch.equal(gate(values), before)
+        rows = taps.end(1)
+    assert rows is not None
+    for row, statistics in enumerate(rows):
+        assert torch.equal(statistics.active, (before[row] > 0).sum(0))
+        assert torch.allclose(statistics.total, before[row].double().sum(0))
+        assert torch.allclose(statistics.total_sq, before[row].double().square().sum(0))
+        assert statistics.tokens == length
+
+
 def test_long_prompts_are_counted_in_pieces_without_loss():
     gate, values = nn.ReLU(), torch.randn(2, 5000, 3)
     with GateTaps([gate], [3]) as taps:
