@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from studio.audio.clip import Clip
 from studio.audio.files import AudioFileError, load_clip, save_flac
 from studio.corpora.base import Utterance
@@ -16,6 +14,7 @@ from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
 from studio.lalm.base import Content, Conversion, ConversionRequest, Progress, SpeechLALM
 from studio.pipelines.job import Attempt, JobFolder
+from studio.pipelines.listening import hear, is_savable
 from studio.pipelines.plan import Batch
 
 
@@ -78,16 +77,11 @@ def _judged(
     keep_audio: bool,
 ) -> Attempt:
     wer = word_error_rate(utterance.text or "", conversion.text)
-    usable = len(conversion.audio.samples) > 0 and bool(np.isfinite(conversion.audio.samples).all())
-    # Rounded before the verdict, so that it follows from the record.
-    judged = {
-        emotion: round(float(share), 6)
-        for emotion, share in (judge.judge(conversion.audio, source) if usable else {}).items()
-    }
-    if not usable:
-        reason = "no usable audio"
-    elif verdict(judged) != blank.emotion:
-        reason = f"heard as {verdict(judged)}"
+    heard = hear(judge, conversion.audio, source)
+    if isinstance(heard, str):
+        reason = heard
+    elif verdict(heard) != blank.emotion:
+        reason = f"heard as {verdict(heard)}"
     elif wer > wer_threshold:
         reason = f"WER {wer:.2f} above {wer_threshold:.2f}"
     elif conversion.statistics is None:
@@ -97,14 +91,14 @@ def _judged(
     shard = audio = None
     if conversion.statistics is not None and not reason:
         shard = job.save_shard(utterance.key, blank.emotion, conversion.statistics)
-    if keep_audio and usable:
+    if keep_audio and is_savable(conversion.audio):
         audio = job.audio_name(utterance.key, blank.emotion)
         save_flac(job.path / audio, conversion.audio)
     return replace(
         blank,
         text=conversion.text,
         wer=wer,
-        judged=judged,
+        judged={} if isinstance(heard, str) else heard,
         success=not reason,
         reason=reason,
         truncated=conversion.truncated,

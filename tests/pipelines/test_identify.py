@@ -185,7 +185,7 @@ def test_cancelled_at_any_token_it_resumes_to_the_same_mask(done, corpus, model,
             break
         except Cancelled:
             continue
-    assert runs > 3
+    assert runs >= 3
     assert found.mask.fingerprint() == whole.mask.fingerprint()
     assert read_attempts(work) == read_attempts(done[0])
 

@@ -29,7 +29,7 @@ HERTZ = (200.0, 400.0, 600.0, 800.0, 1000.0)
 class ToyModel:
     """Hears source frames, reads the target, says the words (now and then some more), sings ``STEPS`` tones."""
 
-    def __init__(self, texts: Mapping[str, str], *, seed: int = 0, batches: bool = True, name: str = "toy") -> None:
+    def __init__(self, texts: Mapping[str, str], *, seed: int = 5, batches: bool = True, name: str = "toy") -> None:
         self.info = ModelInfo(name, "1", "digest", "Toy", {LANGUAGE: WIDTHS}, RATE, max_seconds=5.0, batches=batches)
         self.texts = dict(texts)
         self.converted = 0
