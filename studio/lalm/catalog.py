@@ -39,7 +39,7 @@ class CatalogEntry:
 def models() -> list[CatalogEntry]:
     """All known models, the default first."""
     weights = resources_dir() / "embedded"
-    present = weights.is_dir() and any(weights.glob("*.safetensors"))
+    present = (weights / "model.safetensors").is_file()
     return [
         CatalogEntry(
             name=DEFAULT,
