@@ -18,6 +18,9 @@ _HOP = 160
 _WINDOW = 640
 _FFT = 1024
 _ACTIVE_DB = 35.0
+_FEWEST_FRAMES = 20
+# Pitch trackers find pitch in noise too; its autocorrelation at that period stays near zero.
+_LEAST_HARMONICITY = 0.25
 
 Array = npt.NDArray[np.float64]
 
@@ -64,8 +67,9 @@ def measure(clip: Clip) -> Acoustics:
     first, last = np.flatnonzero(active)[[0, -1]] if active.any() else (0, 0)
     track = pitch_track(clip)
     pitched = np.isfinite(track.hertz)
-    if pitched.sum() < 20:
-        raise StudioError(f"'{clip.name or 'The clip'}' holds no voiced speech, so its emotion cannot be judged.")
+    silent = StudioError(f"'{clip.name or 'The clip'}' holds no voiced speech, so its emotion cannot be judged.")
+    if pitched.sum() < _FEWEST_FRAMES:
+        raise silent
     semitones = 12 * np.log2(track.hertz[pitched] / 55.0)
     time = np.linspace(-1, 1, len(track.hertz))[pitched]
     slope, arch = _trend(time, semitones)
@@ -75,6 +79,9 @@ def measure(clip: Clip) -> Acoustics:
     voiced = pitched[at] & active
     if not voiced.any():
         voiced = pitched[at]
+    harmonicity = _harmonicity(frames[voiced], track.hertz[at][voiced])
+    if harmonicity < _LEAST_HARMONICITY:
+        raise silent
     spectrum = np.abs(np.fft.rfft(frames[voiced] * np.hanning(_WINDOW), _FFT)) ** 2
     bands = 10 * np.log10(spectrum @ _FILTERS + 1e-10).mean(0)
     return Acoustics(
@@ -91,7 +98,7 @@ def measure(clip: Clip) -> Acoustics:
         level=float(level[active].mean()),
         level_spread=float(level[active].std()),
         level_peak=float(np.percentile(level, 95)),
-        harmonicity=_harmonicity(frames[voiced], track.hertz[at][voiced]),
+        harmonicity=harmonicity,
         bands=tuple(float(value) for value in bands - bands.mean()),
     )
 

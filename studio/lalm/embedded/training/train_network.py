@@ -122,9 +122,12 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
         positions.append(torch.cat([places, after, SPEECH_POSITION + torch.arange(count)]))
         words_at.append((len(prompt) - 1, len(words)))
         speech_at.append((len(prompt) + len(words), count))
+    inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True)
     hidden = network.model(
-        inputs_embeds=nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        inputs_embeds=inputs,
         position_ids=nn.utils.rnn.pad_sequence(positions, batch_first=True),
+        # Without a mask, jumps in the positions would be taken for borders between unrelated sequences.
+        attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
         use_cache=False,
     ).last_hidden_state
     text_states = torch.cat([hidden[row, at : at + count + 1] for row, (at, count) in enumerate(words_at)])
