@@ -66,6 +66,8 @@ class Playback(QObject):
         """Stop and give the device back."""
         self._timer.stop()
         self.player.close()
+        for lane in LANES:
+            self.player.clear(lane)
 
     def toggle(self) -> None:
         """Play or stop."""
