@@ -31,11 +31,11 @@ def say(sentence: str) -> None:
 class ProgressBar:
     """One line on a terminal, redrawn ten times a second at most; nothing where output is not a terminal.
 
-    Use as a context manager; the line is gone afterwards. ``quiet`` shows nothing either way.
+    Use as a context manager; the line is gone afterwards. ``quiet`` shows nothing either way. ``title`` may change.
     """
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
-        self._title = title
+        self.title = title
         self._shown = not quiet and sys.stderr.isatty()
         self._drawn_at = 0.0
 
@@ -47,7 +47,7 @@ class ProgressBar:
         self._drawn_at = now
         filled = round(_WIDTH * min(1.0, max(0.0, share)))
         bar = "=" * filled + "-" * (_WIDTH - filled)
-        sys.stderr.write(f"\r\x1b[K{self._title} {bar} {share:4.0%}")
+        sys.stderr.write(f"\r\x1b[K{self.title} {bar} {share:4.0%}")
         sys.stderr.flush()
 
     def __enter__(self) -> ProgressBar:

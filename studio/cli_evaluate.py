@@ -1,0 +1,232 @@
+"""``evaluate``: what masks do to held-out speech, as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.cli_identify import add_corpus_arguments, at_least, emotions, open_corpus
+from studio.cli_output import ProgressBar, UsageError, print_json
+from studio.emotions import NEUTRAL, TARGETS
+
+if TYPE_CHECKING:
+    # torch loads only once there is work to do; --help must not wait for it.
+    from studio.corpora.base import Corpus, Utterance
+    from studio.pipelines.effects import Cell, Effect
+    from studio.pipelines.evaluate import Evaluation, Group, Recogniser
+
+MEASURES = ("acoustics", "naturalness", "speaker")
+
+
+def add_parsers(verbs: Any) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "evaluate",
+        help="measure what masks do to held-out speech",
+        description="Convert held-out neutral speech without and with a mask and compare: match rate of the judge, "
+        "self-effect, cross-effect, random masks with the same number of neurons per layer, deactivation, the matrix "
+        "of mask and target emotions, word error rates. Changes are in points, with standard errors over utterances.",
+    )
+    add_corpus_arguments(parser)
+    parser.add_argument("--mask", nargs="+", type=Path, required=True, metavar="F", help="masks to evaluate")
+    parser.add_argument("--judge", default="embedded", help="emotion judge (default: embedded)")
+    parser.add_argument("--split", type=_names, default=("test-seen", "test-unseen"), metavar="S,...",
+                        help="parts of the corpus (default: test-seen,test-unseen)")  # fmt: skip
+    parser.add_argument("--mode", choices=("gain", "add", "clamp"), default="gain", help="intervention (default: gain)")
+    parser.add_argument("--strengths", type=_strengths, default=(0.3, 0.5, 1.0), metavar="X,...",
+                        help="of the self-effect (default: 0.3,0.5,1.0)")  # fmt: skip
+    parser.add_argument("--control", type=float, metavar="X",
+                        help="strength of cross-effects and random masks (default: the largest)")  # fmt: skip
+    parser.add_argument("--random", type=at_least(0), default=5, metavar="N", help="random masks (default: 5)")
+    parser.add_argument("--no-deactivation", action="store_true", help="leave deactivation out")
+    parser.add_argument("--emotions", type=emotions, default=TARGETS, metavar="E,...", help="targets (default: all)")
+    parser.add_argument("--module", default="language", help="gates to steer: language (default) or synthesis")
+    parser.add_argument("--asr", action="store_true", help="also measure WER by ear, with a recogniser on the audio")
+    parser.add_argument("--measures", type=_measure_names, default=(), metavar="M,...",
+                        help=f"also measure the audio: {', '.join(MEASURES)}")  # fmt: skip
+    parser.add_argument("--batch", type=at_least(1), default=32, metavar="N", help="conversions at once (default: 32)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results here, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate each mask; returns 0."""
+    control = max(args.strengths) if args.control is None else args.control
+    if control not in args.strengths:
+        raise UsageError(f"--control {control:g} must be one of --strengths.")
+    from studio import atomic
+    from studio.esn.intervention import Mode
+    from studio.esn.mask import EsnMask
+    from studio.judges.catalog import load_judge
+    from studio.lalm.catalog import load_model
+    from studio.pipelines.evaluate import EvaluateSettings, evaluate
+    from studio.pipelines.measures import load_measure
+
+    masks = {path: EsnMask.load(path) for path in args.mask}
+    corpus = open_corpus(args)
+    splits = _splits(corpus, args)
+    settings = EvaluateSettings(
+        targets=args.emotions,
+        mode=Mode(args.mode),
+        strengths=args.strengths,
+        control=control,
+        random=args.random,
+        deactivate=not args.no_deactivation,
+        module=args.module,
+        batch=args.batch,
+    )
+    judge = load_judge(args.judge)
+    recognise = _recogniser(corpus) if args.asr else None
+    measures = [load_measure(name) for name in args.measures]
+    results: list[dict[str, Any]] = []
+    with closing(load_model(args.model)) as model:
+        for path, mask in masks.items():
+            with ProgressBar(path.name, quiet=args.json) as bar:
+                found = evaluate(
+                    model, judge, splits, mask, settings, recognise=recognise, measures=measures, progress=bar
+                )
+            results.append({"file": str(path)} | _document(found))
+            if not args.json:
+                print(report(path, found), flush=True)
+    document = {"format": 1, "evaluations": results}
+    if args.out is not None:
+        atomic.write_json(args.out, document)
+    if args.json:
+        print_json(document)
+    return 0
+
+
+def report(path: Path, found: Evaluation) -> str:
+    """Everything found with one mask, as tables for a person."""
+    lines = [f"{path}  {found.metadata['selector']} at rate {found.metadata['rate']}, {found.metadata['mode']}, "
+             f"judge {found.metadata['judge']}"]  # fmt: skip
+    lines += found.notes
+    for name, group in found.groups.items():
+        lines += ["", f"{name}: {group.utterances} utterances", *_effects(group), "", *_matrix(group)]
+        if group.gap is not None:
+            lines += [f"self-cross gap {group.gap:+.1f} points"]
+        if group.source_heard_wer is not None:
+            lines += [f"WER by ear of the sources {group.source_heard_wer:.1f} %"]
+    return "\n".join(lines)
+
+
+def _effects(group: Group) -> list[str]:
+    targets = list(group.effects[0].targets)
+    measured = sorted({name for effect in group.effects for name in effect.mean.measures})
+    heard = any(effect.mean.heard_wer is not None for effect in group.effects)
+    titles = ["match, change in points", *targets, "mean", "p", "WER", *(["by ear"] if heard else []), *measured]
+    rows = [titles]
+    for effect in group.effects:
+        mean = effect.mean
+        rows.append([
+            effect.condition.name,
+            *(_points(effect, effect.targets.get(target)) for target in targets),
+            _points(effect, mean),
+            f"{mean.probability:.3f}",
+            f"{mean.wer:.1f}",
+            *([_number(mean.heard_wer)] if heard else []),
+            *(_number(mean.measures.get(name), 2) for name in measured),
+        ])  # fmt: skip
+    return _aligned(rows)
+
+
+def _matrix(group: Group) -> list[str]:
+    targets = list(group.effects[0].targets)
+    rows = [["mask \\ target", *targets]]
+    rows += [
+        [mask, *(_number(changes.get(target), 1, "+") for target in targets)] for mask, changes in group.matrix.items()
+    ]
+    return _aligned(rows) if group.matrix else []
+
+
+def _points(effect: Effect, cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    if effect.condition.kind == "baseline":
+        interval = "" if cell.low is None else f" [{cell.low:.0f}-{cell.high:.0f}]"
+        return f"{cell.match:.1f} %{interval}"
+    error = "" if cell.error is None else f" ± {cell.error:.1f}"
+    return f"{cell.change:+.1f}{error}"
+
+
+def _number(value: float | None, digits: int = 1, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.{digits}f}"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            text.ljust(width) if column == 0 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _document(found: Evaluation) -> dict[str, Any]:
+    """The results as JSON-able data, conditions by name; without the single rows."""
+    groups = {
+        name: {
+            "utterances": group.utterances,
+            "effects": {
+                effect.condition.name: {
+                    "kind": effect.condition.kind,
+                    "strength": effect.condition.strength,
+                    "targets": {target: asdict(cell) for target, cell in effect.targets.items()},
+                    "mean": asdict(effect.mean),
+                    "variants": effect.variants,
+                }
+                for effect in group.effects
+            },
+            "matrix": group.matrix,
+            "gap": group.gap,
+            "source_heard_wer": group.source_heard_wer,
+        }
+        for name, group in found.groups.items()
+    }
+    return {"metadata": found.metadata, "notes": list(found.notes), "groups": groups}
+
+
+def _splits(corpus: Corpus, args: argparse.Namespace) -> dict[str, list[Utterance]]:
+    from studio.corpora.splits import choose, split_corpus, spread
+
+    split = split_corpus(corpus, args.seed)
+    parts = {
+        name: [each for each in choose(split, [name]) if each.emotion == NEUTRAL] for name in dict.fromkeys(args.split)
+    }
+    # The limit holds for all parts together, each keeping its share.
+    kept = set(spread([each for part in parts.values() for each in part], args.limit, args.seed))
+    return {name: [each for each in part if each in kept] for name, part in parts.items()}
+
+
+def _recogniser(corpus: Corpus) -> Recogniser:
+    from studio.judges.asr import recogniser_for
+
+    return recogniser_for(frozenset(each.text for each in corpus.utterances if each.text))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _measure_names(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"'{unknown[0]}' is none of {', '.join(MEASURES)}")
+    return names
+
+
+def _strengths(text: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 < number < float("inf") for number in numbers):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of numbers above 0, such as 0.3,0.5,1.0")
+    return numbers

@@ -1,0 +1,39 @@
+"""Importing packages that are not always there, with one sentence when they are not."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+
+from studio.errors import StudioError
+
+
+def require(module: str, purpose: str, install: str, *, stub: str | None = None) -> ModuleType:
+    """Import ``module``; ``stub`` names a module that it imports without need, stood in for where it is absent.
+
+    Raises StudioError with the line to install it by.
+    """
+    try:
+        if stub is None:
+            return importlib.import_module(module)
+        with _Stub(stub):
+            return importlib.import_module(module)
+    except ImportError as error:
+        raise StudioError(f"{purpose} needs a package that is not installed: pip install {install}") from error
+
+
+class _Stub:
+    """An empty module of that name while something is imported, unless there is a real one already."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._mine: ModuleType | None = None
+
+    def __enter__(self) -> None:
+        if self._name not in sys.modules:
+            self._mine = sys.modules[self._name] = ModuleType(self._name)
+
+    def __exit__(self, *problem: object) -> None:
+        if self._mine is not None and sys.modules.get(self._name) is self._mine:
+            del sys.modules[self._name]
