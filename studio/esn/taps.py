@@ -112,7 +112,8 @@ class GateTaps:
         """Announce the next forward pass.
 
         ``valid`` bool [rows, tokens] is False at padding, which is not counted (steering may touch it); None when
-        every position counts. ``generated`` is False while the prompt is read and True for generated positions.
+        every position counts. ``generated`` is False while the prompt is read and True for generated positions. What
+        was announced holds until the next announcement.
         """
         if not self._phase.running:
             raise TapError("Positions were announced outside of a generation.")
@@ -188,8 +189,9 @@ class GateTaps:
         total = torch.cat([part.total.cpu() for part in counts], dim=1)
         total_sq = torch.cat([part.total_sq.cpu() for part in counts], dim=1)
         tokens = counts[0].tokens.tolist()
+        # Clones: a row that is kept must not keep its whole batch in memory.
         return [
-            GateStatistics(self.widths, active[row], total[row], total_sq[row], tokens[row])
+            GateStatistics(self.widths, active[row].clone(), total[row].clone(), total_sq[row].clone(), tokens[row])
             for row in range(len(self._rows))
         ]
 
