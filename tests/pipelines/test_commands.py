@@ -1,0 +1,159 @@
+"""``identify`` and ``evaluate`` as a user types them, on a toy model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from studio.cli import main
+from studio.corpora.base import Utterance
+from studio.esn.mask import EsnMask
+from tests.pipelines.conftest import make_corpus, texts_of
+from tests.pipelines.toy import ToyJudge, ToyModel
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """A corpus of four speakers with a manifest."""
+    folder = tmp_path_factory.mktemp("listed")
+    utterances: list[Utterance] = make_corpus(folder, speakers=4)
+    lines = ["path,speaker,emotion,text,utterance"]
+    lines += [f"{each.path.relative_to(folder)},{each.speaker},,{each.text},{each.utterance}" for each in utterances]
+    lines += ["absent.wav,s0,neutral,hello,1", f"{utterances[0].path.relative_to(folder)},s0,fear,hello,1"]
+    (folder / "manifest.csv").write_text("\n".join(lines))
+    return folder, utterances
+
+
+@pytest.fixture
+def toys(listed, monkeypatch):
+    """The catalogs hand out the toys."""
+    monkeypatch.setattr("studio.lalm.catalog.load_model", lambda name: ToyModel(texts_of(listed[1]), name=name))
+    monkeypatch.setattr("studio.judges.catalog.load_judge", lambda name: ToyJudge())
+
+
+def run(*line: object) -> int:
+    return main([str(part) for part in line])
+
+
+@pytest.fixture(scope="module")
+def made(listed, tmp_path_factory):
+    """A mask made by the command, with everything it printed."""
+    out = tmp_path_factory.mktemp("made") / "toy.esn.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("studio.lalm.catalog.load_model", lambda name: ToyModel(texts_of(listed[1]), name=name))
+        patch.setattr("studio.judges.catalog.load_judge", lambda name: ToyJudge())
+        assert run("identify", listed[0], "--split", "all", "--rate", 0.2, "--out", out, "--no-audio") == 0
+    return out
+
+
+def test_identify_writes_a_mask_and_keeps_the_job_beside_it(made):
+    mask = EsnMask.load(made)
+    assert mask.metadata["split"] == "all"
+    assert mask.metadata["rate"] == 0.2
+    assert len(mask.emotions) == 4
+    assert (made.parent / "toy.job" / "job.json").is_file()
+
+
+def test_identify_says_what_a_person_should_know(listed, tmp_path, capsys):
+    out = tmp_path / "toy.esn.safetensors"
+    assert run("identify", listed[0], "--rate", 0.2, "--out", out, "--work", tmp_path / "work", "--limit", 4) == 0
+    printed, said = capsys.readouterr()
+    assert printed.startswith(f"{out}: cas at rate 0.2 (")
+    assert "there is no recording 'absent.wav'" in said
+    assert "Left out, being none of the five emotions: fear 1." in said
+    assert f"Up to 16 conversions; the job is in {tmp_path / 'work'}." in said
+    assert "unreliable" in said
+    assert run("identify", listed[0], "--rate", 0.2, "--out", out, "--work", tmp_path / "work", "--limit", 4) == 0
+    assert "16 of them done before" in capsys.readouterr().err
+
+
+def test_identify_as_json_lines(listed, tmp_path, capsys):
+    out = tmp_path / "toy.esn.safetensors"
+    line = ["identify", listed[0], "--emotions", "sad,happy", "--selector", "mad", "--rate", 0.1, "--batch", 5,
+            "--out", out, "--json"]  # fmt: skip
+    assert run(*line) == 0
+    printed, said = capsys.readouterr()
+    assert said == ""
+    events = [json.loads(text) for text in printed.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "started"
+    assert kinds[-2:] == ["finished", "saved"]
+    steps = [event for event in events if event["event"] == "progressed"]
+    assert list(steps[-1]["successes"]) == ["happy", "sad"]
+    assert {attempt["emotion"] for step in steps for attempt in step["latest"]} == {"happy", "sad"}
+    assert events[-1] == {"event": "saved", "out": str(out), "fingerprint": EsnMask.load(out).fingerprint()}
+
+
+def test_identify_that_fails_is_one_sentence_and_exit_code_1(listed, tmp_path, capsys):
+    out = tmp_path / "toy.esn.safetensors"
+    assert run("identify", tmp_path / "absent", "--out", out) == 1
+    assert "There is no corpus folder" in capsys.readouterr().err
+    assert run("identify", listed[0], "--out", out, "--rate", 0.2, "--limit", 4) == 0
+    capsys.readouterr()
+    assert run("identify", listed[0], "--out", out, "--rate", 0.2, "--limit", 5, "--json") == 1
+    [line] = capsys.readouterr().out.splitlines()
+    failed = json.loads(line)
+    assert failed["event"] == "failed"
+    assert "other settings (corpus fingerprint)" in failed["error"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--rate", "0"), ("--rate", "much"), ("--cap", "0"), ("--limit", "x"), ("--emotions", "fear"),
+     ("--split", "train"), ("--wer", "-1"), ("--percentile", "101"), ("--selector", "best")],
+)  # fmt: skip
+def test_wrong_usage_of_identify_is_exit_code_2(listed, tmp_path, wrong, capsys):
+    try:
+        code: object = run("identify", listed[0], "--out", tmp_path / "m", *wrong)
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert capsys.readouterr().err
+    assert not (tmp_path / "m.job").exists()
+
+
+def evaluate(listed, made, *more):
+    return run("evaluate", listed[0], "--mask", made, "--limit", 4, "--random", 1, "--strengths", "0.5,2", *more)
+
+
+def test_evaluate_prints_tables(listed, made, capsys):
+    assert evaluate(listed, made) == 0
+    printed = capsys.readouterr().out
+    for expected in (
+        "cas at rate 0.2, gain, judge toy-judge", "all: 4 utterances", "test-seen: ", "test-unseen: ", "baseline",
+        "self 0.5", "self 2", "cross 2", "random 2", "deactivate", "mask \\ target", "self-cross gap",
+    ):  # fmt: skip
+        assert expected in printed
+
+
+def test_evaluate_as_json(listed, made, tmp_path, capsys):
+    out = tmp_path / "results.json"
+    assert evaluate(listed, made, "--out", out, "--json", "--emotions", "sad", "--control", 0.5) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert json.loads(out.read_text()) == document
+    [evaluation] = document["evaluations"]
+    assert evaluation["file"] == str(made)
+    effects = evaluation["groups"]["all"]["effects"]
+    assert list(effects) == ["baseline", "self 0.5", "self 2", "cross 0.5", "random 0.5", "deactivate"]
+    assert effects["self 2"]["targets"]["sad"]["utterances"] == 4
+    assert evaluation["metadata"]["control"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--strengths", "0,1"), ("--strengths", ""), ("--control", "3"), ("--measures", "beauty")]
+)
+def test_wrong_usage_of_evaluate_is_exit_code_2(listed, made, wrong, capsys):
+    try:
+        code: object = evaluate(listed, made, *wrong)
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert capsys.readouterr().err
+
+
+def test_evaluate_needs_a_split_that_is_there(listed, made, capsys):
+    assert evaluate(listed, made, "--split", "training") == 1
+    assert "There is no split 'training'" in capsys.readouterr().err
