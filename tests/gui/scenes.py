@@ -1,0 +1,156 @@
+"""The whole window in a process of its own, with or without a sound device: ``python -m tests.gui.scenes NAME FOLDER``.
+
+Plays the story of the first minute with the model that ships (the stand-in where no weights are) and prints what it
+saw as one line of JSON; takes are left in the folder as WAV.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from studio.engine import JobContext
+from studio.gui.loading import Loaded, Loader, load_default
+from studio.gui.main_window import MainWindow
+from studio.gui.studio import Studio
+from studio.gui.theme import Theme
+from studio.lalm.base import LANGUAGE
+from studio.paths import resources_dir
+from tests.gui.driving import choose_target, drag_slider, key, press
+from tests.gui.standin import StandIn, loader, make_mask
+
+PATIENCE = 60_000
+
+SWAPS = 4
+"""A busy machine drops samples on the way through the sound server: one of these should come through whole."""
+
+
+def shipped_loader(folder: Path) -> Loader:
+    """The model that ships with a mask of its size, or the stand-in where there are no weights."""
+    if not (resources_dir() / "embedded" / "model.safetensors").exists():
+        return loader(StandIn(), folder)
+
+    def load(context: JobContext) -> Loaded:
+        loaded = load_default(context)
+        info = loaded.model.info
+        mask = folder / "made-up.esn.safetensors"
+        make_mask(info.gates[LANGUAGE], info.model_id).save(mask)
+        return Loaded(loaded.model, loaded.judge, loaded.recogniser, [*loaded.masks, mask])
+
+    return load
+
+
+class Stage:
+    """An open window and waiting for what it does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.app = QApplication([])
+        self.studio = Studio(shipped_loader(folder))
+        settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+        self.window = MainWindow(self.studio, Theme(self.app, "dark"), settings)
+        self.window.show()
+        self.studio.start()
+        state = self.studio.state
+        self.wait(lambda: state.source is not None and state.mask is not None, "a source and a mask")
+        self.wait(lambda: self.studio.playback.reason != "Sound is starting", "the sound output")
+
+    def wait(self, met: Callable[[], bool], what: str) -> None:
+        """Run the event loop until a condition is met."""
+        loop, late = QEventLoop(), QTimer()
+        look = QTimer()
+        look.timeout.connect(lambda: loop.quit() if met() else None)
+        late.setSingleShot(True)
+        late.timeout.connect(loop.quit)
+        look.start(5)
+        late.start(PATIENCE)
+        loop.exec()
+        assert met(), f"waited in vain for {what}; notices: {[n.text for n in self.window.notices.waiting]}"
+
+    def wait_for_takes(self, count: int) -> None:
+        """Until there are that many takes and nothing else is coming."""
+        renders, takes = self.studio.renders, self.studio.state.takes
+        self.wait(lambda: len(takes) == count and not renders.active and not renders.pending, f"{count} takes")
+
+    def close(self) -> None:
+        self.window.close()
+
+
+def first_minute(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Choose angry, hear it; push the slider, hear that; then A from the start and B from the middle on; export."""
+    window, studio = stage.window, stage.studio
+    playback, state = studio.playback, studio.state
+    window.transport.loop.setChecked(False)
+    began: list[str] = []
+    playback.playing_changed.connect(lambda on: began.append(playback.heard) if on else None)
+    choose_target(window, "angry")
+    stage.wait_for_takes(1)
+    stage.wait(lambda: not playback.playing, "the end of the baseline")
+    drag_slider(window, "angry", 1.0)
+    stage.wait_for_takes(2)
+    stage.wait(lambda: not playback.playing, "the end of the steered take")
+    stage.wait(lambda: {"A", "B"} <= set(state.gains), "the gains")
+    swapped_at = []
+    for _ in range(SWAPS):
+        key(window, Qt.Key.Key_A)
+        playback.seek(0.0)
+        key(window, Qt.Key.Key_Space)
+        stage.wait(lambda: studio.axis.playhead > 0.8, "the middle of A")
+        key(window, Qt.Key.Key_X)
+        swapped_at.append(playback.player.position)
+        heard_after = playback.heard
+        stage.wait(lambda: not playback.playing, "the end of B")
+    for shown, lane in zip(state.takes, "AB", strict=True):
+        studio.export(shown, folder / f"{lane}.wav")
+    stage.wait(lambda: (folder / "B.json").exists() and not studio.chores.busy, "the exports")
+    return {
+        "heard_by_itself": began[:2],
+        "heard_after_swap": heard_after,
+        "swapped_at": swapped_at,
+        "gains": [state.gains[lane] for lane in "AB"],
+        "notices": [notice.text for notice in window.notices.waiting if notice.kind == "error"],
+        "model": studio.state.model.model_id if studio.state.model is not None else None,
+    }
+
+
+def silent(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Everything but sound, without a device."""
+    window, studio = stage.window, stage.studio
+    choose_target(window, "sad")
+    stage.wait_for_takes(1)
+    drag_slider(window, "sad", 0.6)
+    stage.wait_for_takes(2)
+    key(window, Qt.Key.Key_X)
+    key(window, Qt.Key.Key_Space)
+    studio.export(studio.state.takes[1], folder / "sad.wav")
+    stage.wait(lambda: not studio.chores.busy, "the export")
+    press(window.retry)
+    stage.wait(lambda: not studio.sound_worker.busy, "another look for a device")
+    return {
+        "play_enabled": window.transport.play.isEnabled(),
+        "play_says": window.transport.play.toolTip(),
+        "status_says": window.sound.text(),
+        "playing": studio.playback.playing,
+        "heard": studio.playback.heard,
+        "exported": (folder / "sad.wav").stat().st_size,
+        "errors": [notice.text for notice in window.notices.waiting if notice.kind == "error"],
+    }
+
+
+def main() -> None:
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    stage = Stage(folder)
+    QTest.qWaitForWindowExposed(stage.window)
+    seen = {"first_minute": first_minute, "silent": silent}[name](stage, folder)
+    stage.close()
+    sys.stdout.write(json.dumps(seen) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The window with a real sound server, and without any."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import correlate
+
+from studio.audio.files import load_clip
+from tests.pulse import RATE, NullSink, silent_env
+
+
+def play(scene: str, folder: Path, env: dict[str, str]) -> dict[str, Any]:
+    """Run a scene in a process of its own."""
+    command = [sys.executable, "-m", "tests.gui.scenes", scene, str(folder)]
+    offscreen = env | {"QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(command, env=offscreen, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return seen
+
+
+def likeness(part: npt.NDArray[np.float32], heard: npt.NDArray[np.float32]) -> float:
+    """How well ``part`` is found somewhere in ``heard``, 0..1."""
+    sums = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
+    energy = np.sqrt(np.maximum(sums[len(part) :] - sums[: -len(part)], 0.0))
+    found = correlate(heard.astype(np.float64), part.astype(np.float64), mode="valid", method="fft")
+    shares = found / np.maximum(energy * np.linalg.norm(part), 1e-6)
+    return float(shares.max())
+
+
+def test_the_first_minute_is_heard(null_sink: NullSink, tmp_path: Path) -> None:
+    with null_sink.recording() as recording:
+        seen = play("first_minute", tmp_path, null_sink.env)
+        heard = recording.read_all()
+    take = {lane: load_clip(tmp_path / f"{lane}.wav").at_rate(RATE).samples for lane in "AB"}
+    gain = dict(zip("AB", (10 ** (decibels / 20) for decibels in seen["gains"]), strict=True))
+    margin = round(0.4 * RATE)
+    # Nothing else that was played goes on with B where A stood.
+    likest = 0.0
+    for swap in (round(seconds * RATE) for seconds in seen["swapped_at"]):
+        across = [gain["A"] * take["A"][swap - margin : swap], gain["B"] * take["B"][swap : swap + margin]]
+        likest = max(likest, likeness(np.concatenate(across), heard))
+    assert likest > 0.8
+    assert seen["heard_by_itself"] == ["A", "B"], "each take plays as it is made"
+    assert seen["heard_after_swap"] == "B"
+    assert seen["notices"] == []
+    document = json.loads((tmp_path / "B.json").read_text())
+    assert document["settings"]["strengths"]["angry"] > 0.9
+    assert document["synthetic_speech"] is True
+
+
+def test_without_a_sound_device_everything_else_works(tmp_path: Path) -> None:
+    seen = play("silent", tmp_path, silent_env())
+    assert seen["play_enabled"] is False
+    assert "sound" in seen["play_says"].lower()
+    assert seen["status_says"] == seen["play_says"]
+    assert seen["playing"] is False
+    assert seen["heard"] in ("A", "B")
+    assert seen["exported"] > 10_000
+    assert seen["errors"] == []
