@@ -156,6 +156,15 @@ def test_raising_the_cap_goes_on_with_the_same_job(done, corpus, model, judge, t
     assert load_job_statistics(work).metadata["cap"] == 50
 
 
+def test_more_emotions_join_the_same_job(done, corpus, model, judge, tmp_path):
+    work = tmp_path / "job"
+    identify(model, judge, corpus, replace(SETTINGS, emotions=("angry", "surprise")), work, date="2026-01-02")
+    assert model.converted == len(corpus) * 2
+    both = identify(model, judge, corpus, SETTINGS, work)
+    assert model.converted == len(corpus) * 4
+    assert both.mask.fingerprint() == done[1].mask.fingerprint()
+
+
 def test_a_finished_job_converts_nothing_again(done, corpus, model, judge, tmp_path):
     work, whole, _ = done
     shutil.copytree(work, tmp_path / "job")

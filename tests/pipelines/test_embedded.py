@@ -1,0 +1,77 @@
+"""Identification on the embedded model itself, whatever it has learnt."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from studio.audio.files import load_clip
+from studio.corpora import esd
+from studio.corpora.splits import IDENTIFICATION, esd_split, spread
+from studio.judges.asr import recogniser_for
+from studio.lalm.base import LANGUAGE, ConversionRequest
+from studio.lalm.catalog import load_model
+from studio.paths import resources_dir
+from studio.pipelines.evaluate import EvaluateSettings, evaluate
+from studio.pipelines.identify import IdentifySettings, identify
+
+
+class Lenient:
+    """Hears one emotion in everything."""
+
+    name = "lenient"
+
+    def __init__(self, heard):
+        self.heard = heard
+
+    def judge(self, clip, reference=None):
+        others = dict.fromkeys(("neutral", "happy", "angry", "sad", "surprise"), 0.1)
+        return others | {self.heard: 0.6}
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = load_model()
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def utterances():
+    return spread(esd_split(esd.read(resources_dir() / "demo"))[IDENTIFICATION], 3)
+
+
+@pytest.fixture(scope="module")
+def found(model, utterances, tmp_path_factory):
+    settings = IdentifySettings(emotions=("sad",), rate=0.05, wer_threshold=99.0, batch=3)
+    return identify(model, Lenient("sad"), utterances, settings, tmp_path_factory.mktemp("job"))
+
+
+def test_counts_of_a_padded_batch_are_those_of_single_conversions(model, utterances, found):
+    lengths = {load_clip(each.path).seconds for each in utterances}
+    assert len(lengths) == 3
+    single = [ConversionRequest(load_clip(each.path), "sad") for each in utterances]
+    alone = [model.convert([request], record=True)[0].statistics for request in single]
+    counted = found.statistics.by_emotion["sad"]
+    # Greedy decoding of a row may take another turn where two tokens are as good; counts then differ a little.
+    assert counted.tokens == pytest.approx(sum(each.tokens for each in alone), rel=0.1)
+    share = sum(each.active for each in alone) / sum(each.tokens for each in alone)
+    assert torch.corrcoef(torch.stack([counted.probability(), share]))[0, 1] > 0.98
+
+
+def test_the_mask_fits_the_model_and_is_of_the_asked_size(model, found):
+    widths = model.info.gates[LANGUAGE]
+    found.mask.check_fits(model.info.model_id, LANGUAGE, widths)
+    assert found.mask.count("sad") == sum(widths) // 20
+
+
+def test_evaluation_steers_and_listens(model, utterances, found):
+    hear = recogniser_for(frozenset(each.text or "" for each in utterances))
+    settings = EvaluateSettings(targets=("sad",), strengths=(1.0,), random=1)
+    result = evaluate(model, Lenient("sad"), {"few": utterances[:2]}, found.mask, settings, recognise=hear)
+    group = result.groups["all"]
+    assert [effect.condition.name for effect in group.effects] == ["baseline", "self 1", "random 1", "deactivate"]
+    assert group.effect("baseline").mean.match == 100.0
+    assert group.source_heard_wer is not None
+    assert group.source_heard_wer < 10
+    assert group.effect("self", 1.0).mean.heard_wer is not None
