@@ -17,12 +17,13 @@ from studio.gui.theme import Theme
 
 
 class UncaughtErrors(QObject):
-    """Turns exceptions nobody caught, in any thread, into notices; the window goes on."""
+    """Turns exceptions nobody caught, in any thread, into notices, and reports them; the window goes on."""
 
     notice = Signal(object)
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[..., object] = sys.__excepthook__) -> None:
         super().__init__()
+        self._report = report
         self._previous: tuple[Callable[..., object], Callable[..., object]] | None = None
 
     def install(self) -> None:
@@ -41,7 +42,7 @@ class UncaughtErrors(QObject):
         if issubclass(kind, KeyboardInterrupt):
             QApplication.quit()
             return
-        sys.__excepthook__(kind, error or kind(), trace)
+        self._report(kind, error or kind(), trace)
         self.notice.emit(notice_of(error or kind()))
 
 

@@ -80,7 +80,9 @@ class TopBar(QToolBar):
 
     def _show_model(self) -> None:
         keeper = self._studio.keeper
-        self.model.setText(keeper.loaded.model.info.title if keeper.loaded is not None else keeper.status or "none")
+        self.model.setText(
+            keeper.loaded.model.info.title if keeper.loaded is not None else keeper.status or "Loading model…"
+        )
 
     def _show_masks(self) -> None:
         keeper, shown = self._studio.keeper, self._studio.state.mask

@@ -10,6 +10,7 @@ from studio.gui.audition.lane import LaneView
 from studio.gui.formats import clock, decibels
 from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
 from studio.gui.timeaxis import TimeAxis
+from studio.gui.widgets.layout import explain
 from studio.gui.words import flags_help, take_flags, take_wer, transcript_words
 
 QUIETEST_PEAK = 0.1
@@ -74,7 +75,7 @@ class LanesView(QWidget):
 
     def _show_source(self) -> None:
         view, source = self.lanes[SOURCE], self._state.source
-        view.listen.setEnabled(source is not None)
+        explain(view.listen, source is not None, "Nothing is open", "Listen to the source (S)")
         if source is None:
             view.title.setText("")
             view.length.setText("")
@@ -91,7 +92,8 @@ class LanesView(QWidget):
     def _show_lane(self, lane: str) -> None:
         view, content = self.lanes[lane], self._state.lanes[lane]
         shown = content.shown if content is not None else None
-        view.listen.setEnabled(content is not None and content.drawing is not None)
+        filled = content is not None and content.drawing is not None
+        explain(view.listen, filled, f"Lane {lane} is empty", f"Listen to lane {lane} ({lane})")
         view.title.setText(content.title if content is not None else "")
         seconds = content.drawing.seconds if content is not None and content.drawing is not None else None
         view.length.setText(clock(seconds) if seconds is not None else "")

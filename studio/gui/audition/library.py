@@ -82,7 +82,7 @@ class LibraryPanel(QWidget):
         self.menu = QMenu(self.lines)
         self.lines.setMenu(self.menu)
         # Held here: a submenu that only its parent knows is deleted with its Python wrapper.
-        self._speakers: list[QMenu] = []
+        self.speakers: list[QMenu] = []
         self.open = QPushButton("Open…")
         self.open.setToolTip("Open a WAV, FLAC, MP3 or Ogg recording (Ctrl+O), or drop one on the window")
         self.name = QElidingLabel()
@@ -165,13 +165,13 @@ class LibraryPanel(QWidget):
 
     def _fill_menu(self) -> None:
         self.menu.clear()
-        self._speakers.clear()
+        self.speakers.clear()
         speakers: dict[str, list[DemoLine]] = {}
         for line in self._sources.demo_lines:
             speakers.setdefault(line.speaker, []).append(line)
         for speaker, lines in speakers.items():
             submenu = QMenu(f"Speaker {speaker}", self.menu)
-            self._speakers.append(submenu)
+            self.speakers.append(submenu)
             self.menu.addMenu(submenu)
             submenu.aboutToShow.connect(lambda submenu=submenu, lines=lines: self._fill_speaker(submenu, lines))
         explain(self.lines, bool(speakers), "The demo lines are still being listed", "Lines that ship with the studio")
