@@ -37,8 +37,8 @@ TITLE = "Embedded"
 MAX_SECONDS = 20.0
 
 _SILENCE = 1e-4
-_FIRST_CHUNK, _CHUNK = 8, 12
-"""Speech tokens before the first, and between later, hand-outs of audio."""
+_FIRST_CHUNK = 8
+"""Speech tokens before audio is first handed out; then whenever their number doubled, as all are spoken anew."""
 
 
 @dataclass(eq=False)
@@ -171,7 +171,7 @@ class EmbeddedLALM:
                 blocked.add(piece.request)
                 if len(row.codes) < piece.next_chunk:
                     continue
-                piece.next_chunk = len(row.codes) + _CHUNK
+                piece.next_chunk = 2 * len(row.codes)
             samples = piece.take(piece.finished)
             if len(samples):
                 parts[piece.request].append(samples)

@@ -30,7 +30,7 @@ from studio.judges.asr import recognise
 from studio.judges.base import verdict
 from studio.judges.content import word_error_rate
 from studio.judges.naturalness import naturalness
-from studio.judges.speaker import speaker_similarity
+from studio.judges.speaker import similarity
 from studio.lalm import embedded as model_package
 from studio.lalm.base import Content, ConversionRequest
 from studio.lalm.embedded.training.human_judge import HumanJudge
@@ -94,7 +94,7 @@ class Measurer:
             text_wer=word_error_rate(job.reference_text, job.text) if known else 0.0,
             heard_wer=word_error_rate(job.reference_text, recognise(job.clip, self._sentences)) if known else 0.0,
             mos=naturalness(job.clip),
-            similarity=speaker_similarity(job.clip, job.source),
+            similarity=similarity(job.clip, job.source),
             judge=self._embedded.judge(job.clip, job.source),
             human=self._human.judge(job.clip, job.source),
             pitch=sound.pitch_median,
@@ -180,7 +180,7 @@ def _octaves(range_: float, other: float) -> float:
 def stranger_similarity(sources: Sequence[tuple[str, str, str, Clip]]) -> float:
     """Mean similarity of sources of different speakers, what a voice has to stand out from."""
     pairs = [(a[3], b[3]) for a, b in pairwise(sources) if a[1] != b[1]]
-    return float(np.mean([speaker_similarity(first, second) for first, second in pairs]))
+    return float(np.mean([similarity(first, second) for first, second in pairs]))
 
 
 def main() -> None:

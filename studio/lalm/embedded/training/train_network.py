@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +23,13 @@ from studio.lalm.embedded.training.augment import Augmenter
 from studio.lalm.embedded.training.corpus import Line
 from studio.lalm.embedded.training.renderings import coded_at, expected_strength, render
 
+MEETING = "workers"
+"""File by which the processes of one run find each other; must not exist when they start."""
+
 _SOURCES = 12
 _TARGETS = 2
 _STRENGTH_SPREAD = 0.15
+_WRONG_WORDS = 0.2
 _LEARNING_RATE = 2e-3
 _CHECKPOINT_SECONDS = 120.0
 # Heads weigh by what an error costs the listener: timing and pitch most, a single codebook little.
@@ -115,6 +118,10 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
     for row, source in enumerate(batch.owner):
         prompt, places = network.prompt(encoded[source], int(batch.lengths[source]), batch.emotions[row])
         words = torch.tensor(text.encode(batch.lines[source].text))
+        if corrupt:
+            # A wrong word now and then: the next one has to be heard, not recited from a remembered line.
+            guesses = torch.randint(text.SPEECH + 1, len(text.VOCABULARY), words.shape)
+            words = torch.where(torch.rand(words.shape) < _WRONG_WORDS, guesses, words)
         count = len(batch.codes[row])
         speech = seen[row, :count] + spoken[row, :count]
         rows.append(torch.cat([prompt, network.embed_words(words).to(prompt.dtype), speech.to(prompt.dtype)]))
@@ -179,9 +186,8 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
     """One process of the training run; resumes from ``work/network.safetensors`` with its optimiser state."""
     torch.set_num_threads(1)
     if plan.workers > 1:
-        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-        os.environ.setdefault("MASTER_PORT", "29517")
-        dist.init_process_group("gloo", rank=rank, world_size=plan.workers)
+        meeting = (plan.work / MEETING).resolve().as_uri()
+        dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=plan.workers)
     torch.manual_seed(plan.seed)
     network = Network(plan.config)
     codec = load_codec(plan.work / "codec.safetensors")
