@@ -1,13 +1,18 @@
-"""Identification on the embedded model itself, whatever it has learnt."""
+"""Identification and evaluation on the embedded model itself, whatever it has learnt."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 import torch
 
 from studio.audio.files import load_clip
+from studio.cli import main
 from studio.corpora import esd
 from studio.corpora.splits import IDENTIFICATION, esd_split, spread
+from studio.emotions import EMOTIONS
+from studio.esn.mask import EsnMask
 from studio.judges.asr import recogniser_for
 from studio.lalm.base import LANGUAGE, ConversionRequest
 from studio.lalm.catalog import load_model
@@ -75,3 +80,25 @@ def test_evaluation_steers_and_listens(model, utterances, found):
     assert group.source_heard_wer is not None
     assert group.source_heard_wer < 10
     assert group.effect("self", 1.0).mean.heard_wer is not None
+
+
+def test_the_command_on_the_demo_corpus(tmp_path, capsys):
+    out = tmp_path / "demo.esn.safetensors"
+    line = ["identify", "demo", "--limit", "6", "--emotions", "angry,surprise", "--rate", "0.05", "--out", str(out)]
+    code = main([*line, "--json"])
+    events = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert events[0] == {"event": "started", "total": 12, "done": 0, "job": str(tmp_path / "demo.job")}
+    attempts = [attempt for event in events if event["event"] == "progressed" for attempt in event["latest"]]
+    assert len(attempts) == 12
+    for attempt in attempts:
+        if attempt["judged"]:
+            assert list(attempt["judged"]) == list(EMOTIONS)
+            assert sum(attempt["judged"].values()) == pytest.approx(1.0, abs=1e-4)
+            assert (tmp_path / "demo.job" / attempt["audio"]).is_file()
+    succeeded = {attempt["emotion"] for attempt in attempts if attempt["success"]}
+    # How many succeed is the model's affair; what follows from it is not.
+    assert code == (0 if succeeded else 1)
+    assert events[-1]["event"] == ("saved" if succeeded else "failed")
+    assert out.exists() == bool(succeeded)
+    if succeeded:
+        assert set(EsnMask.load(out).emotions) == succeeded
