@@ -25,6 +25,9 @@ from studio.pipelines.listening import hear, is_savable
 ALL = "all"
 """The group of all splits together."""
 
+_FIRST_SEED = 1000
+"""Seeds of the random controls start here, away from those people give Random masks, which may be evaluated too."""
+
 Recogniser = Callable[[Clip], str]
 Measure = Callable[[Clip, Clip], Mapping[str, float]]
 """Numbers by name from (conversion, source); raises StudioError where there are none."""
@@ -118,7 +121,7 @@ def evaluate(
     if not utterances:
         raise StudioError("There are no neutral utterances with a transcript to evaluate on.")
     listener = _Listener(judge, recognise, measures)
-    randoms = [layer_matched(mask, seed) for seed in range(settings.random)]
+    randoms = [layer_matched(mask, _FIRST_SEED + number) for number in range(settings.random)]
     jobs = [job for target in settings.targets for job in _jobs(target, mask, randoms, settings)]
     size = settings.batch if info.batches else 1
     rows: list[Row] = []
@@ -138,11 +141,12 @@ def evaluate(
                 if cancelled():
                     raise Cancelled
                 rows.append(listener.row(job, utterance, source, conversion))
-    groups = {ALL: utterances} | (usable if len(usable) > 1 else {})
+    filled = {name: part for name, part in usable.items() if part}
+    groups = {ALL: utterances} | (filled if len(filled) > 1 else {})
     missing = [target for target in settings.targets if target not in mask.indices]
     return Evaluation(
         metadata=_metadata(model, judge, mask, settings, usable),
-        groups={name: _group(part, rows, heard, settings.control) for name, part in groups.items() if part},
+        groups={name: _group(part, rows, heard, settings.control) for name, part in groups.items()},
         notes=tuple(f"The mask has no neurons for {target}: only its baseline was evaluated." for target in missing),
         rows=rows,
     )
