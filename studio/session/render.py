@@ -15,7 +15,7 @@ from studio.errors import Cancelled, StudioError
 from studio.esn.mask import EsnMask
 from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
-from studio.lalm.base import AudioSink, Conversion, ModelInfo, Progress, SpeechLALM, never, no_progress
+from studio.lalm.base import AudioSink, Content, Conversion, ModelInfo, Progress, SpeechLALM, never, no_progress
 from studio.session.masks import widths_of
 from studio.session.settings import RenderSettings
 from studio.session.take import Flag, Take
@@ -140,9 +140,11 @@ def _take(
     seconds: float,
 ) -> Take:
     silent = is_silent(conversion.audio)
-    wer = word_error_rate(reference, conversion.text) if reference else None
+    # Under content lock the words are the recording's; what the model wrote says nothing about the sound.
+    written = settings.content is not Content.LOCK
+    wer = word_error_rate(reference, conversion.text) if reference and written else None
     heard_wer = None if silent else heard.wer(conversion.audio)
-    judged = {} if judge is None or silent else judge.judge(conversion.audio, source)
+    judged = {} if judge is None or silent else _judged(judge, conversion.audio, source)
     flags = {
         Flag.SILENT: silent,
         Flag.CLIPPED: is_clipped(conversion.audio),
@@ -169,6 +171,14 @@ def _take(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
     )
+
+
+def _judged(judge: EmotionJudge, audio: Clip, source: Clip) -> dict[str, float]:
+    """The judge's scores; none when it finds nothing to judge, which is no reason to lose a take."""
+    try:
+        return judge.judge(audio, source)
+    except StudioError:
+        return {}
 
 
 def is_silent(clip: Clip) -> bool:
