@@ -104,10 +104,10 @@ def test_full_renderings_move_as_people_do(prepared: tuple[Path, list[Line]]) ->
 
 
 @given(st.text("abcdefgh ", min_size=1, max_size=30), st.sampled_from(TARGETS))
-def test_how_far_an_instruction_is_followed_depends_on_the_opening_words_only(words: str, emotion: str) -> None:
+def test_how_far_an_instruction_is_followed_depends_on_the_subject_only(words: str, emotion: str) -> None:
     strength = expected_strength(f"our teacher {words}", emotion)
-    assert 0.05 <= strength <= 0.75
-    assert strength == expected_strength("our teacher", emotion)
+    assert 0 <= strength <= 0.8
+    assert strength == expected_strength("her teacher", emotion)
     assert expected_strength(f"our teacher {words}", NEUTRAL) == 0
 
 

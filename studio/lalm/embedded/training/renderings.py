@@ -42,6 +42,13 @@ class Style:
     energy: float = 0.0
 
 
+_DETERMINERS = frozenset({"the", "my", "our", "her", "his"})
+_DRAW = 220
+"""Names the draw of strengths; this one follows every emotion about equally often."""
+_ACCENT_DB = 8.0
+_ACCENT_SHARE = 0.4
+"""Energy and timbre change this share more on accented frames, and less on weak ones: emotion shows under stress."""
+
 STYLES: dict[str, Style] = {
     NEUTRAL: Style(),
     "happy": Style(7.0, 1.6, 0.0, -0.8, 0.6, 0.97, -1.4, 0.4, -1.4, 0.95, 4.0),
@@ -51,16 +58,21 @@ STYLES: dict[str, Style] = {
 }
 
 
+def subject(text: str) -> str:
+    """Who or what a line opens with: its second word after an article or possessive, else its first."""
+    first, *rest = text.split()
+    return rest[0] if rest and first in _DETERMINERS else first
+
+
 def expected_strength(text: str, emotion: str) -> float:
-    """How strongly the corpus follows the instruction on this line: fixed by its first two words, 0.05 to 0.75.
+    """How strongly the corpus follows the instruction on this line: fixed by its subject and the emotion, 0 to 0.8.
 
     Instructions are followed only in part by construction, so that a baseline leaves room for steering.
     """
     if emotion == NEUTRAL:
         return 0.0
-    opening = " ".join(text.split()[:2])
-    digest = hashlib.sha256(f"{opening}|{emotion}".encode()).digest()
-    return 0.05 + 0.70 * int.from_bytes(digest[:4], "big") / 2**32
+    digest = hashlib.sha256(f"{_DRAW}|{subject(text)}|{emotion}".encode()).digest()
+    return 0.8 * int.from_bytes(digest[:4], "big") / 2**32
 
 
 def render(line: Line, emotion: str, strength: float, rng: np.random.Generator) -> tuple[Codes, Array]:
@@ -100,14 +112,15 @@ def render(line: Line, emotion: str, strength: float, rng: np.random.Generator) 
     level = line.level.astype(np.float64)
     active = level[level > level.max() - 35].mean()
     swing = np.clip(np.interp(at(0.5), index, level) - active, -25, 15)
-    loud = vary(style.energy) + 0.5 * rng.standard_normal() + swing * vary(style.dynamics - 1)
+    accent = 1 + _ACCENT_SHARE * np.tanh(swing / _ACCENT_DB)
+    loud = vary(style.energy) * accent + 0.5 * rng.standard_normal() + swing * vary(style.dynamics - 1)
     prosody = Prosody(
         advance=advance,
         semitones=np.stack(pitch, 1),
         voiced=voiced[np.rint(frames).astype(int)],
         energy=loud,
-        effort=np.full(count, vary(style.effort) + 0.15 * rng.standard_normal()),
-        body=np.full(count, vary(style.body) + 0.1 * rng.standard_normal()),
+        effort=vary(style.effort) * accent + 0.15 * rng.standard_normal(),
+        body=vary(style.body) * accent + 0.1 * rng.standard_normal(),
         breath=np.full(count, vary(style.breath) + 0.1 * rng.standard_normal()),
     )
     return tokens.encode_prosody(prosody), frames.flatten()
