@@ -15,6 +15,9 @@ from studio.gui.main_window import MainWindow
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 
+SWITCH_SECONDS = 0.0005
+"""How long the window's thread waits at most for a worker to hand over the interpreter, each time it needs it."""
+
 
 class UncaughtErrors(QObject):
     """Turns exceptions nobody caught, in any thread, into notices, and reports them; the window goes on."""
@@ -48,6 +51,7 @@ class UncaughtErrors(QObject):
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Open the window and run until it is closed; returns the exit code."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     app = QApplication([sys.argv[0] if argv is None else "esn-studio", *(argv or ())])
     app.setOrganizationName("ESN Studio")
     app.setApplicationName("ESN Studio")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import qtawesome
 from PySide6.QtGui import QIcon
 
 from studio.gui import theme
+
+_SIZES = (16, 18, 22, 32, 36, 44)
 
 _NAMES = {
     "play": "mdi6.play",
@@ -29,9 +33,23 @@ _NAMES = {
 }
 
 
-def icon(name: str, *, active: bool = False, on_accent: bool = False) -> QIcon:
-    """The icon for ``name``; ``active`` in the accent, ``on_accent`` to stand on it."""
+def icon(name: str, *, active: bool = False) -> QIcon:
+    """The icon for ``name``; ``active`` in the accent."""
     colours = theme.current()
-    colour = colours.accent if active else colours.on_accent if on_accent else colours.text
-    result: QIcon = qtawesome.icon(_NAMES[name], color=colour, color_disabled=colours.faint, color_on=colours.accent)
+    return _drawn(_NAMES[name], colours.accent if active else colours.text, colours.accent, colours.faint)
+
+
+@lru_cache(maxsize=256)
+def _drawn(glyph: str, colour: str, on: str, disabled: str) -> QIcon:
+    # As pixmaps: the font's own icons are painted anew, in Python, at every repaint of their button.
+    result = QIcon()
+    for mode, state, each in (
+        (QIcon.Mode.Normal, QIcon.State.Off, colour),
+        (QIcon.Mode.Normal, QIcon.State.On, on),
+        (QIcon.Mode.Disabled, QIcon.State.Off, disabled),
+        (QIcon.Mode.Disabled, QIcon.State.On, disabled),
+    ):
+        drawn = qtawesome.icon(glyph, color=each)
+        for size in _SIZES:
+            result.addPixmap(drawn.pixmap(size, size), mode, state)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,25 +14,25 @@ from PySide6.QtCore import QObject, Signal
 from studio.engine import JobContext
 from studio.errors import StudioError
 from studio.gui.engine_thread import EngineThread, notice_of
+from studio.gui.listening import Listener
 from studio.gui.state import ShownMask, StudioState
 from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:
     from studio.judges.base import EmotionJudge
     from studio.lalm.base import ModelInfo, SpeechLALM
-    from studio.session.render import Recogniser
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A model ready to render, the judges for its takes, and the masks that fit it, the default first.
 
-    ``recogniser`` gives, for a transcript, what listens for its words; ``lacking`` says what could not be loaded.
+    ``listener`` hears what takes say; ``lacking`` says what could not be loaded.
     """
 
     model: SpeechLALM
     judge: EmotionJudge | None = None
-    recogniser: Callable[[str], Recogniser | None] | None = None
+    listener: Listener | None = None
     masks: Sequence[Path] = ()
     lacking: Sequence[str] = ()
 
@@ -75,6 +76,8 @@ class ModelKeeper(QObject):
         """Free the model."""
         if self.loaded is not None:
             self.loaded.model.close()
+            if self.loaded.listener is not None:
+                self.loaded.listener.close()
             self.loaded = None
 
     def _take_in(self, loaded: Loaded) -> None:
@@ -113,8 +116,19 @@ class ModelKeeper(QObject):
 
 
 def load_default(context: JobContext) -> Loaded:
-    """Load the default model of the catalog, its judge and recogniser; runs in the worker."""
+    """Load the default model of the catalog and its judges; runs in the worker."""
     context.progress(0.02)
+    # The collector would stop every thread, the window's too, again and again over the growing heap of modules; what
+    # was loaded stays for good and need not be looked at in later rounds either.
+    gc.disable()
+    try:
+        return _load_default(context)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _load_default(context: JobContext) -> Loaded:
     import torch
 
     # One core stays free for the window; more than a few threads do not help models this small.
@@ -129,14 +143,15 @@ def load_default(context: JobContext) -> Loaded:
     masks = fitting_masks(model.info)
     context.progress(0.9)
     from studio.judges import embedded
-    from studio.session.listening import recogniser_of
+    from studio.session.sources import demo_lines
 
     judge, lacking = None, []
     try:
         judge = embedded.load()
     except StudioError as error:
         lacking.append(f"Takes are not judged. {error}")
-    return Loaded(model, judge, recogniser_of, masks, lacking)
+    listener = Listener(frozenset(line.text for line in demo_lines() if line.text))
+    return Loaded(model, judge, listener, masks, lacking)
 
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:

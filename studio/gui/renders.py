@@ -291,7 +291,8 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
         seed=steer.seed,
         content=Content(steer.content),
     )
-    recognise = loaded.recogniser(source.reference) if loaded.recogniser is not None and source.reference else None
+    listener = loaded.listener if source.reference else None
+    recognise = listener.recogniser(source.reference or "") if listener is not None else None
 
     def hand_over(_row: int, samples: Any) -> None:
         context.event(np.array(samples, dtype=np.float32))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from studio.engine import JobContext
+from studio.gui.app import SWITCH_SECONDS
 from studio.gui.loading import Loaded, Loader, load_default
 from studio.gui.main_window import MainWindow
 from studio.gui.studio import Studio
@@ -42,7 +44,7 @@ def shipped_loader(folder: Path) -> Loader:
         info = loaded.model.info
         mask = folder / "made-up.esn.safetensors"
         make_mask(info.gates[LANGUAGE], info.model_id).save(mask)
-        return Loaded(loaded.model, loaded.judge, loaded.recogniser, [*loaded.masks, mask])
+        return replace(loaded, masks=[*loaded.masks, mask])
 
     return load
 
@@ -51,15 +53,26 @@ class Stage:
     """An open window and waiting for what it does."""
 
     def __init__(self, folder: Path) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.app = QApplication([])
         self.studio = Studio(shipped_loader(folder))
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
         self.window = MainWindow(self.studio, Theme(self.app, "dark"), settings)
         self.window.show()
+        self.began()
         self.studio.start()
         state = self.studio.state
         self.wait(lambda: state.source is not None and state.mask is not None, "a source and a mask")
         self.wait(lambda: self.studio.playback.reason != "Sound is starting", "the sound output")
+
+    def began(self) -> None:
+        """The window is shown and nothing has been started yet."""
+
+    def rest(self, seconds: float) -> None:
+        """Let the window run."""
+        loop = QEventLoop()
+        QTimer.singleShot(round(seconds * 1000), loop.quit)
+        loop.exec()
 
     def wait(self, met: Callable[[], bool], what: str) -> None:
         """Run the event loop until a condition is met."""

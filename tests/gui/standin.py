@@ -27,7 +27,6 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
-from studio.session.render import Recogniser
 
 WIDTHS = (768,) * 8
 RATE = 16_000
@@ -140,9 +139,7 @@ def make_mask(
     return EsnMask(widths, indices, scores, facts)
 
 
-def loader(
-    model: StandIn, folder: Path, *, recogniser: Callable[[str], Recogniser] | None = None
-) -> Callable[[JobContext], Loaded]:
+def loader(model: StandIn, folder: Path) -> Callable[[JobContext], Loaded]:
     """A loader for ``Studio`` that gives ``model`` and two masks written to ``folder``."""
 
     def load(context: JobContext) -> Loaded:
@@ -150,6 +147,6 @@ def loader(
         for path in masks:
             make_mask().save(path)
         context.progress(1.0)
-        return Loaded(model, StandInJudge(), recogniser, masks)
+        return Loaded(model, StandInJudge(), masks=masks)
 
     return load

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
+from pyqtgraph.functions import arrayToQPath, arrayToQPolygonF
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -14,7 +16,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
-    QPolygonF,
     QResizeEvent,
     QWheelEvent,
 )
@@ -249,15 +250,15 @@ class WaveCanvas(TimeCanvas):
         if self._drawing.pitch is not None:
             self._draw_pitch(painter, self._drawing, colours)
 
-    def pitch_y(self, hertz: float) -> float:
-        """Pixel of a pitch on the lanes' common logarithmic scale."""
-        share = math.log(hertz / PITCH_LOW) / math.log(PITCH_HIGH / PITCH_LOW)
-        return 6 + (1 - share) * (self.height() - 12)
+    def pitch_ys(self, hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Pixels of pitches on the lanes' common logarithmic scale; NaN stays NaN."""
+        shares = np.log(np.clip(hertz, PITCH_LOW, PITCH_HIGH) / PITCH_LOW) / math.log(PITCH_HIGH / PITCH_LOW)
+        return 6 + (1 - shares) * (self.height() - 12)
 
     def _draw_pitch_marks(self, painter: QPainter, colours: theme.Colours) -> None:
         painter.setFont(theme.font(theme.SMALL_PX))
-        for hertz in PITCH_MARKS:
-            y = round(self.pitch_y(hertz)) + 0.5
+        for hertz, at in zip(PITCH_MARKS, self.pitch_ys(np.array(PITCH_MARKS)).tolist(), strict=True):
+            y = round(at) + 0.5
             painter.setPen(QPen(QColor(colours.grid), 1))
             painter.drawLine(QPointF(0, y), QPointF(self.width() - 44, y))
             painter.setPen(QColor(colours.faint))
@@ -281,30 +282,21 @@ class WaveCanvas(TimeCanvas):
         xs = left + (np.arange(columns) + 0.5) / ratio
         tops = middle - np.clip(highest * self._scale, -1, 1) * reach - 0.5
         bottoms = middle - np.clip(lowest * self._scale, -1, 1) * reach + 0.5
-        outline = [QPointF(x, y) for x, y in zip(xs.tolist(), tops.tolist(), strict=True)]
-        outline += [QPointF(x, y) for x, y in zip(xs[::-1].tolist(), bottoms[::-1].tolist(), strict=True)]
+        outline = arrayToQPolygonF(np.concatenate([xs, xs[::-1]]), np.concatenate([tops, bottoms[::-1]]))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40))
-        painter.drawPolygon(QPolygonF(outline))
+        painter.drawPolygon(outline)
 
     def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         assert drawing.pitch is not None
         times, hertz = drawing.pitch
         inside = (times >= self.axis.start - 0.02) & (times <= self.axis.stop + 0.02)
-        times, hertz = times[inside], hertz[inside]
-        voiced = ~np.isnan(hertz)
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], voiced, [False]]).astype(np.int8)))
-        under = QPen(QColor(colours.canvas), 4.5)
-        over = QPen(QColor(colours.text), 2)
-        for pen in (under, over):
+        xs = (times[inside] - self.axis.start) / (self.axis.stop - self.axis.start) * self.width()
+        line = arrayToQPath(xs, self.pitch_ys(hertz[inside]), connect="finite")
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        # A broad line in the ground's colour first keeps the pitch readable over the waveform.
+        for pen in (QPen(QColor(colours.canvas), 4.5), QPen(QColor(colours.text), 2)):
             pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
             painter.setPen(pen)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-                painter.drawPolyline(
-                    [
-                        QPointF(self.x_of(second), self.pitch_y(min(max(pitch, PITCH_LOW), PITCH_HIGH)))
-                        for second, pitch in zip(times[first:last].tolist(), hertz[first:last].tolist(), strict=True)
-                    ]
-                )
+            painter.drawPath(line)
