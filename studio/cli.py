@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -33,8 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     verbs.add_parser("gui", help="open the window (the default)").set_defaults(run=_open_window)
     for name in VERB_MODULES:
-        if importlib.util.find_spec(name):
-            importlib.import_module(name).add_parsers(verbs)
+        importlib.import_module(name).add_parsers(verbs)
     return parser
 
 

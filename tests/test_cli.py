@@ -12,7 +12,7 @@ import pytest
 
 from studio.cli import VERB_MODULES, build_parser, main
 
-VERBS = ("gui", "render", "identify", "select", "mask", "models", "doctor", "demo")
+VERBS = ("gui", "render", "identify", "evaluate", "select", "mask", "models", "doctor", "demo")
 
 
 def studio(*arguments: str) -> subprocess.CompletedProcess[str]:
