@@ -32,7 +32,10 @@ def add_parsers(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Render baseline and steered takes of one line, export them and draw ``demo.png`` beside them."""
+    """Render baseline and steered takes of one line, export them and draw ``demo.png`` beside them.
+
+    A target the mask has no neurons for gets a baseline only.
+    """
     from studio.lalm.catalog import load_model
 
     with closing(load_model()) as model:
@@ -59,7 +62,7 @@ def show(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> in
     settings = [
         RenderSettings(target, strengths={target: strength}, mask_path=str(path), content=content)
         for target in TARGETS
-        for strength in (0.0, STRENGTH)
+        for strength in ((0.0, STRENGTH) if target in mask.emotions else (0.0,))
     ]
     with ProgressBar(source.clip.name, quiet=args.json) as bar:
         takes = render(
@@ -84,7 +87,7 @@ def show(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> in
         print_json({"picture": str(picture), "takes": entries})
         return 0
     for take, each in zip(takes, written, strict=True):
-        print(describe(take, each))
+        print(describe(take, each, len(takes)))
     print(f"{picture}  a picture of what was done")
     say("There is no display here, so no window was opened. On a desktop, or over 'ssh -X', 'make run' opens it;")
     say("'xvfb-run -a .venv/bin/python -m studio' opens it on a screen nobody sees.")

@@ -82,11 +82,12 @@ def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge)
     errors: list[dict[str, str]] = []
     for spec in args.sources:
         try:
-            for take in _render(args, model, judge, spec, mask, mask_path):
+            batch = _render(args, model, judge, spec, mask, mask_path)
+            for take in batch:
                 written = export_take(take, args.out, subtype=SUBTYPES[args.bits])
                 takes.append(_entry(take, written))
                 if not args.json:
-                    print(describe(take, written), flush=True)
+                    print(describe(take, written, len(batch)), flush=True)
         except StudioError as error:
             errors.append({"source": spec, "error": str(error)})
             if not args.json:
@@ -96,15 +97,16 @@ def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge)
     return 1 if errors else 0
 
 
-def describe(take: Take, written: Exported) -> str:
-    """One take in one line for a person."""
+def describe(take: Take, written: Exported, batch: int) -> str:
+    """One take, of ``batch`` rendered together, in one line for a person, and a line for each of its flags."""
     parts = [str(written.audio), f'"{take.text}"']
     if take.wer is not None:
         heard = "" if take.heard_wer is None else f" ({take.heard_wer:.0%} by ear)"
         parts.append(f"WER {take.wer:.0%}{heard}")
     if take.verdict is not None:
         parts.append(f"judged {take.verdict} {take.judged[take.verdict]:.0%}")
-    parts.append(f"{take.audio.seconds:.2f} s of speech in {take.seconds:.2f} s")
+    together = f" with {batch - 1} more" if batch > 1 else ""
+    parts.append(f"{take.audio.seconds:.2f} s of speech, rendered{together} in {take.seconds:.2f} s")
     line = "  ".join(parts)
     return "\n".join([line, *(f"    {flag.sentence}" for flag in take.flags)])
 
