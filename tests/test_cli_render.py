@@ -99,7 +99,20 @@ def test_people_read_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_machines_read_json(tmp_path: Path, mask: Path, recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ("--to", "happy", "--strength", "happy=1", "--mask", mask, "--bits", "float", "--text", "the old house")
+    line = (
+        "--to",
+        "happy",
+        "--strength",
+        "happy=1",
+        "--mask",
+        mask,
+        "--bits",
+        "float",
+        "--text",
+        "the old house",
+        "--content",
+        "free",
+    )
     assert render(ToyLALM(), tmp_path / "out", recording, *line, "--json") == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     (entry,) = document["takes"]
