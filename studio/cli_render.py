@@ -101,8 +101,9 @@ def describe(take: Take, written: Exported, batch: int) -> str:
     """One take, of ``batch`` rendered together, in one line for a person, and a line for each of its flags."""
     parts = [str(written.audio), f'"{take.text}"']
     if take.wer is not None:
-        heard = "" if take.heard_wer is None else f" ({take.heard_wer:.0%} by ear)"
-        parts.append(f"WER {take.wer:.0%}{heard}")
+        parts.append(f"WER {take.wer:.0%}")
+    if take.heard_wer is not None:
+        parts.append(f"WER by ear {take.heard_wer:.0%}")
     if take.verdict is not None:
         parts.append(f"judged {take.verdict} {take.judged[take.verdict]:.0%}")
     together = f" with {batch - 1} more" if batch > 1 else ""

@@ -107,6 +107,23 @@ def test_slurred_is_measured_against_the_source() -> None:
     assert flags_of(ToyLALM(), tone(), RenderSettings("sad"), recognise=recogniser("good", "bad")) == set()
 
 
+def test_under_content_lock_the_written_words_count_for_nothing() -> None:
+    model = ToyLALM(text="something else")
+    (take,) = render(model, tone(), [RenderSettings("sad", content=Content.LOCK)], reference=TEXT)
+    assert take.wer is None
+    assert take.flags == ()
+
+
+def test_a_judge_that_cannot_judge_loses_no_take() -> None:
+    class Mute(ToyJudge):
+        def judge(self, clip: Clip, reference: Clip | None = None) -> dict[str, float]:
+            raise StudioError("Nothing voiced is heard.")
+
+    (take,) = render(ToyLALM(), tone(), [RenderSettings("sad")], judge=Mute())
+    assert take.verdict is None
+    assert take.flags == ()
+
+
 def test_silence_and_clipping_of_odd_clips() -> None:
     assert is_silent(Clip(np.zeros(0, dtype=np.float32), 16_000))
     assert not is_clipped(Clip(np.ones(2, dtype=np.float32), 16_000))
