@@ -42,10 +42,11 @@ _SENTENCES = {
 class Take:
     """One result of a render.
 
-    ``text`` is what the model emitted and ``wer`` its word error rate against ``reference`` (None without one, and under
-    content lock, where the words are the recording's); ``heard_wer`` the same for what a recogniser heard in the audio. ``judged`` holds the judge's probabilities of the
-    five emotions, empty without a judge. ``created`` is UTC in ISO 8601, ``seconds`` the wall time of the batch the
-    take came in. ``revision`` and ``config_digest`` name the exact model.
+    ``text`` is what the model emitted and ``wer`` its word error rate against ``reference``: None without one, and
+    under content lock, where the words are the recording's. ``heard_wer`` is the same for what a recogniser heard in
+    the audio. ``judged`` holds the judge's probabilities of the five emotions, empty without a verdict. ``created`` is
+    UTC in ISO 8601, ``seconds`` the wall time of the batch the take came in. ``revision`` and ``config_digest`` name
+    the exact model.
     """
 
     id: str
