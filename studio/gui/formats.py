@@ -33,11 +33,22 @@ def decibels(value: float) -> str:
     return f"{sign}{abs(rounded):.1f}\u00a0dB"
 
 
-def strengths_summary(mode: str, strengths: Mapping[str, float]) -> str:
-    """What steers a take, in a few words: ``gain, angry 0.60, sad 0.20``, or ``baseline`` when nothing does."""
+def steering_summary(
+    target: str, mode: str, strengths: Mapping[str, float], layers: tuple[int, int] | None = None
+) -> str:
+    """What steers a take, in a few words: ``gain 0.60, layers 1–4``; ``baseline`` when nothing does.
+
+    Emotions are named unless the target alone is steered: ``gain angry 0.60, sad 0.20``.
+    """
     active = [emotion for emotion in EMOTIONS if strengths.get(emotion, 0.0) > 0.0]
     if not active:
         return "baseline"
     if mode == "deactivate":
-        return "deactivate " + ", ".join(active)
-    return f"{mode} " + ", ".join(f"{emotion} {strength(strengths[emotion])}" for emotion in active)
+        parts = [", ".join(active)]
+    elif active == [target]:
+        parts = [strength(strengths[target])]
+    else:
+        parts = [", ".join(f"{emotion} {strength(strengths[emotion])}" for emotion in active)]
+    if layers is not None:
+        parts.append(f"layer {layers[0]}" if layers[0] == layers[1] else f"layers {layers[0]}\u2013{layers[1]}")
+    return f"{mode} " + ", ".join(parts)

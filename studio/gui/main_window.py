@@ -6,7 +6,17 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QFileDialog, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFileDialog,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.audio.files import SUFFIXES
 from studio.gui import exports
@@ -24,6 +34,7 @@ from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar
 
 LAYOUT_VERSION = 1
+OPTIONS = ("level_match", "auto_render", "auto_play")
 
 
 class MainWindow(QMainWindow):
@@ -115,6 +126,8 @@ class MainWindow(QMainWindow):
         self._settings.setValue("window/geometry", self.saveGeometry())
         self._settings.setValue("window/layout", self.saveState(LAYOUT_VERSION))
         self._settings.setValue("theme", self.theme.choice)
+        for name in OPTIONS:
+            self._settings.setValue(f"options/{name}", getattr(self.studio.state, name))
         self.hide()
         self.studio.close()
         super().closeEvent(event)
@@ -153,9 +166,16 @@ class MainWindow(QMainWindow):
     def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea, width: int) -> None:
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
-        dock.setWidget(content)
+        # On screens smaller than the panel it scrolls; from 1280 x 800 on it does not have to.
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setMinimumWidth(width)
+        dock.setWidget(scroll)
         dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetMovable)
-        content.setMinimumWidth(width)
         self.addDockWidget(area, dock)
         self.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
@@ -186,6 +206,7 @@ class MainWindow(QMainWindow):
         studio.renders.active_changed.connect(self._show_blocked)
         studio.keeper.loaded_changed.connect(self._show_blocked)
         studio.keeper.status_changed.connect(self.device.setText)
+        state.source_changed.connect(self._show_title)
         state.mask_changed.connect(lambda: self.localize.show_mask(state.mask))
         state.steer_changed.connect(lambda: self.localize.heatmap.show_window(state.steer.layers))
         self.localize.window_chosen.connect(studio.choose_layers)
@@ -201,6 +222,8 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         if layout is not None:
             self.restoreState(layout, LAYOUT_VERSION)
+        kept = {name: bool(self._settings.value(f"options/{name}", True, type=bool)) for name in OPTIONS}
+        self.studio.state.set_options(**kept)
 
     def _folder(self, purpose: str) -> str:
         return str(self._settings.value(f"folder/{purpose}", str(Path.home())))
@@ -208,6 +231,10 @@ class MainWindow(QMainWindow):
     def _show_notice(self, notice: Notice) -> None:
         self._notice_frame.show()
         self.notices.add(notice)
+
+    def _show_title(self) -> None:
+        source = self.studio.state.source
+        self.setWindowTitle("ESN Studio" if source is None else f"{source.name} \u2013 ESN Studio")
 
     def _show_heard(self, lane: str) -> None:
         self.lanes.show_heard(lane)

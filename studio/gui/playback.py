@@ -30,11 +30,12 @@ class Playback(QObject):
     device_changed = Signal()
     _ended = Signal()
 
-    def __init__(self, state: StudioState, axis: TimeAxis, worker: EngineThread) -> None:
+    def __init__(self, state: StudioState, axis: TimeAxis, worker: EngineThread, chores: EngineThread) -> None:
         super().__init__()
         self._state = state
         self._axis = axis
         self._worker = worker
+        self._chores = chores
         self._ended.connect(self._stop_following, Qt.ConnectionType.QueuedConnection)
         self.player = Player(self._ended.emit)
         self.reason: str | None = STARTING
@@ -54,7 +55,7 @@ class Playback(QObject):
         axis.loop_changed.connect(self._take_region)
 
     def start(self) -> None:
-        """Open the sound output, in the background."""
+        """Open the sound output, or look for one again, in the background."""
 
         def warm_up(_context: JobContext) -> str:
             self.player.warm_up()
@@ -74,8 +75,8 @@ class Playback(QObject):
         self.stop() if self.playing else self.play()
 
     def play(self) -> None:
-        """Play what is heard, from the playhead; a device that was lost is looked for again."""
-        if self._state.source is None or self.reason == STARTING:
+        """Play what is heard, from the playhead."""
+        if self._state.source is None or self.reason is not None:
             return
 
         def begin(_context: JobContext) -> str:
@@ -86,8 +87,7 @@ class Playback(QObject):
             return ""
 
         self._worker.submit("play", begin, self._show_device)
-        if self.reason is None:
-            self._set_playing(True)
+        self._set_playing(True)
 
     def stop(self) -> None:
         """Stop where we are."""
@@ -192,7 +192,7 @@ class Playback(QObject):
         }:
             return
         self._measured = clips
-        self._worker.submit("gains", lambda _context: matched_gains(clips), self._state.set_gains)
+        self._chores.submit("gains", lambda _context: matched_gains(clips), self._state.set_gains)
 
     def _apply_gains(self) -> None:
         for lane in LANES:
@@ -208,7 +208,8 @@ class Playback(QObject):
 
     def _show_device(self, reason: str) -> None:
         before = self.reason
-        self.reason = reason or None
+        # The player would look again when told to play; here a control of its own does, as playing is disabled.
+        self.reason = reason.replace("press play again", "look again").replace("press play", "look again") or None
         if self.reason is not None:
             self._set_playing(False)
         if self.reason != before:

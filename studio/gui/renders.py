@@ -15,7 +15,7 @@ from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, draw_chunks
 from studio.gui.engine_thread import EngineThread
-from studio.gui.formats import clock, strengths_summary
+from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
 from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
@@ -89,12 +89,8 @@ class Renders(QObject):
             return self._keeper.problem
         if state.source is None:
             return "Open a recording or a demo line first"
-        longest, seconds = self._keeper.loaded.model.info.max_seconds, state.source.drawing.seconds
-        if seconds > longest:
-            title = self._keeper.loaded.model.info.title
-            return (
-                f"{title} converts at most {longest:.0f} s and this recording has {clock(seconds)}; open a shorter one"
-            )
+        if (too_long := self._too_long()) is not None:
+            return too_long
         if state.steer.target is None:
             return "Choose a target emotion first"
         if not state.steer.is_baseline and state.mask is None:
@@ -137,9 +133,18 @@ class Renders(QObject):
 
     def _warn_of_length(self) -> None:
         """Say at once, rather than at the first render, that a recording is too long."""
-        reason = self.blocked()
-        if reason is not None and "converts at most" in reason:
+        reason = self._too_long()
+        if reason is not None:
             self.notice.emit(Notice(f"{reason}.", kind="info"))
+
+    def _too_long(self) -> str | None:
+        model, source = self._state.model, self._state.source
+        if model is None or source is None or source.drawing.seconds <= model.max_seconds:
+            return None
+        return (
+            f"{model.title} converts at most {model.max_seconds:.0f} s and this recording has "
+            f"{clock(source.drawing.seconds)}; open a shorter one"
+        )
 
     def _still_wanted(self, arriving: _Arriving) -> bool:
         wanted = self._plan().get(arriving.lane)
@@ -263,10 +268,9 @@ class Renders(QObject):
 
 def title_of(steer: Steer, number: int | None = None) -> str:
     """A lane's title: take number, target, and what steers it."""
+    target = steer.target or ""
     parts = [f"Take {number}"] if number is not None else []
-    parts += [f"to {steer.target}", strengths_summary(steer.mode, steer.strengths)]
-    if steer.layers is not None:
-        parts.append(f"layers {steer.layers[0]} to {steer.layers[1]}")
+    parts += [target, steering_summary(target, steer.mode, steer.strengths, steer.layers)]
     if steer.seed is not None:
         parts.append(f"seed {steer.seed}")
     return "  ·  ".join(parts)

@@ -33,7 +33,7 @@ class Studio(QObject):
         self.workers = (self.render_worker, self.sound_worker, self.chores)
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
-        self.playback = Playback(self.state, self.axis, self.sound_worker)
+        self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
         self._exports = 0
         for each in (*self.workers, self.keeper, self.renders):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from studio.gui.icons import icon
 from studio.gui.studio import Studio
 from studio.gui.widgets.layout import explain, small, tight
+from studio.gui.widgets.progress import ThinBar
 from studio.gui.widgets.toggles import Segments
 
 _OTHER = "Open a mask…"
@@ -38,13 +39,10 @@ class TopBar(QToolBar):
         self.workspaces.setFixedWidth(208)
         self.workspaces.show_value("audition")
         self.job = small()
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.progress.setFixedWidth(120)
-        self.progress.setAccessibleName("Progress")
+        self.progress = ThinBar("Progress")
         self.cancel = QToolButton()
-        self.cancel.setObjectName("quiet")
+        self.cancel.setObjectName("bare")
+        self.cancel.setFixedSize(28, 28)
         self.cancel.setToolTip("Cancel the render (Escape)")
         self.cancel.setAccessibleName("Cancel the render")
         self.addWidget(_group(small("Model"), self.model, _gap(4), small("Mask"), self.mask_box, None))
@@ -99,23 +97,23 @@ class TopBar(QToolBar):
         explain(self.mask_box, keeper.loaded is not None, keeper.problem or "", "Which neurons the sliders reach")
 
     def _show_share(self, share: float) -> None:
-        self.progress.setValue(round(share * 1000))
+        self.progress.show_share(share)
 
     def _show_job(self) -> None:
         rendering = self._studio.renders.active
         loading = self._studio.keeper.status.startswith("Loading")
         self.job.setText("Rendering" if rendering else "Loading model" if loading else "")
-        for widget in (self.progress, self.cancel):
-            widget.setVisible(rendering or loading)
+        self.progress.setVisible(rendering or loading)
+        self.cancel.setVisible(rendering)
         if not (rendering or loading):
-            self.progress.setValue(0)
+            self.progress.show_share(0.0)
         explain(self.cancel, rendering, "Nothing is being rendered", "Cancel the render (Escape)")
 
 
 def _group(*widgets: QWidget | None) -> QWidget:
     """Widgets side by side, None for the slack; both groups are equally wide, so the workspaces stay in the middle."""
     result = QWidget()
-    result.setFixedWidth(368)
+    result.setFixedSize(368, 32)
     layout = QHBoxLayout(result)
     tight(layout)
     for widget in widgets:

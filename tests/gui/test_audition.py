@@ -174,6 +174,7 @@ def test_clicks_seek_and_drags_loop(window: MainWindow) -> None:
     axis = window.studio.axis
     press(canvas, QPoint(canvas.width() // 2, 20))
     assert axis.playhead == pytest.approx(axis.length / 2, abs=0.01)
+    assert window.studio.playback.heard == "source", "the lane that is clicked is heard"
     none, left = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
     QTest.mousePress(canvas, left, none, QPoint(canvas.width() // 4, 20))
     QTest.mouseMove(canvas, QPoint(canvas.width() // 3, 20))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio.gui.audition.steering import translate
-from studio.gui.formats import clock, decibels, strength, strengths_summary
+from studio.gui.formats import clock, decibels, steering_summary, strength
 from studio.gui.intensity import RANGES
 from studio.gui.state import ShownMask, Steer, StudioState
 from tests.gui.standin import WIDTHS, make_mask
@@ -31,9 +31,15 @@ def test_numbers_read_as_designed() -> None:
     assert strength(0.5) == "0.50"
     assert decibels(-1.26) == "\u22121.3\u00a0dB"
     assert decibels(-0.04) == "+0.0\u00a0dB"
-    assert strengths_summary("gain", {"angry": 0.6, "sad": 0.0}) == "gain angry 0.60"
-    assert strengths_summary("deactivate", {"sad": 1.0}) == "deactivate sad"
-    assert strengths_summary("gain", {}) == "baseline"
+
+
+def test_what_steers_a_take_is_said_in_a_few_words() -> None:
+    assert steering_summary("angry", "gain", {"angry": 0.6, "sad": 0.0}) == "gain 0.60"
+    assert (
+        steering_summary("happy", "add", {"angry": 0.6, "sad": 0.2}, (1, 4)) == "add angry 0.60, sad 0.20, layers 1–4"
+    )
+    assert steering_summary("sad", "deactivate", {"sad": 1.0}, (3, 3)) == "deactivate sad, layer 3"
+    assert steering_summary("sad", "gain", {}, (1, 2)) == "baseline"
 
 
 def test_settings_that_cannot_differ_in_sound_are_equal() -> None:

@@ -37,6 +37,7 @@ class TimeCanvas(QWidget):
     """A strip on the shared time axis: maps seconds to pixels, zooms, scrolls, seeks and marks loops."""
 
     seek_asked = Signal(float)
+    pressed = Signal()
 
     def __init__(self, axis: TimeAxis) -> None:
         super().__init__()
@@ -131,6 +132,7 @@ class TimeCanvas(QWidget):
         """A click seeks."""
         if self._pressed_at is not None and not self._dragging:
             self.seek_asked.emit(min(max(self.seconds_at(event.position().x()), 0.0), self.axis.length))
+            self.pressed.emit()
         self._pressed_at = None
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

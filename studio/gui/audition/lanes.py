@@ -46,6 +46,7 @@ class LanesView(QWidget):
         self.ruler.seek_asked.connect(self.seek_asked)
         for view in self.lanes.values():
             view.canvas.seek_asked.connect(self.seek_asked)
+            view.canvas.pressed.connect(view.listen.click)
             view.listen_asked.connect(self.listen_asked)
             view.lock_toggled.connect(state.set_locked)
         self._bar.valueChanged.connect(self._scroll)

@@ -196,9 +196,11 @@ class SteeringPanel(QWidget):
         explain(self.all_layers, steer.layers is not None, "All layers are steered", "Steer all layers again")
         shown = _leading(steer.strengths, steer.target)
         if mask is None or not mask.emotions:
+            self.strip.setToolTip("The mask's neurons per layer appear here")
             self.strip.show_counts([], "", "")
         else:
             shown = shown if shown in mask.emotions else mask.emotions[0]
+            self.strip.setToolTip("")
             self.strip.show_counts(mask.counts[shown], COLOURS[shown], shown)
         self.strip.show_window(steer.layers)
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
 from studio.gui import theme
-from studio.gui.formats import percent, strengths_summary
+from studio.gui.formats import percent, steering_summary
 from studio.gui.state import TAKE_LANES, ShownTake, StudioState
 from studio.gui.widgets.toggles import paint_badge
 from studio.gui.words import flags_help, take_flags, take_wer
@@ -37,7 +37,8 @@ class TakesModel(QAbstractListModel):
         super().__init__()
         self._state = state
         state.takes_changed.connect(self._refresh)
-        state.lane_changed.connect(lambda _lane: self._refresh_rows())
+        state.lane_changed.connect(lambda _lane: self._show_lanes())
+        self._held: list[ShownTake | None] = []
 
     def rowCount(self, parent: _Index | None = None) -> int:
         """How many takes there are."""
@@ -63,8 +64,11 @@ class TakesModel(QAbstractListModel):
         self.beginResetModel()
         self.endResetModel()
 
-    def _refresh_rows(self) -> None:
-        if self._state.takes:
+    def _show_lanes(self) -> None:
+        contents = [self._state.lanes[lane] for lane in TAKE_LANES]
+        held = [content.shown if content is not None else None for content in contents]
+        if held != self._held and self._state.takes:
+            self._held = held
             self.dataChanged.emit(self.index(0), self.index(len(self._state.takes) - 1))
 
 
@@ -184,17 +188,16 @@ class TakeDelegate(QStyledItemDelegate):
         painter.setFont(theme.font(theme.SMALL_PX))
         metrics = QFontMetrics(painter.font())
         width = row.width() - 72
-        steered = strengths_summary(str(shown.take.settings.mode), shown.take.settings.strengths)
+        steered = summary(shown)
         painter.setPen(QColor(colours.text))
         painter.drawText(
             QRect(left, row.top() + 28, width, 16),
             Qt.AlignmentFlag.AlignVCenter,
             metrics.elidedText(steered, Qt.TextElideMode.ElideRight, width),
         )
-        wer, bad = take_wer(shown.take)
         flags = take_flags(shown.take)
-        painter.setPen(QColor(colours.warning if bad or flags else colours.muted))
-        note = "  ".join(filter(None, (wer, flags)))
+        painter.setPen(QColor(colours.warning if flags else colours.muted))
+        note = flags or take_wer(shown.take)[0]
         painter.drawText(
             QRect(left, row.top() + 43, width, 16),
             Qt.AlignmentFlag.AlignVCenter,
@@ -226,14 +229,16 @@ class TakeDelegate(QStyledItemDelegate):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, lane)
 
 
+def summary(shown: ShownTake) -> str:
+    """What steered a take, in a few words."""
+    settings = shown.take.settings
+    return steering_summary(settings.target, str(settings.mode), settings.strengths, settings.layers)
+
+
 def describe(shown: ShownTake) -> str:
     """A take in one line."""
-    settings = shown.take.settings
-    parts = [f"Take {shown.number}: {shown.take.source_name} to {settings.target}"]
-    parts.append(strengths_summary(str(settings.mode), settings.strengths))
-    if settings.layers is not None:
-        parts.append(f"layers {settings.layers[0]} to {settings.layers[1]}")
-    parts.append(take_wer(shown.take)[0])
+    target = shown.take.settings.target
+    parts = [f"Take {shown.number}: {shown.take.source_name} to {target}", summary(shown), take_wer(shown.take)[0]]
     return ", ".join(filter(None, parts))
 
 

@@ -78,6 +78,7 @@ class Transport(QWidget):
     def _button(self, name: str, hint: str, pressed: object) -> QToolButton:
         button = QToolButton()
         button.setIcon(icon(name))
+        button.setObjectName("square")
         button.setIconSize(QSize(18, 18))
         button.setFixedSize(36, 36)
         button.setToolTip(hint)

@@ -98,8 +98,9 @@ class HeatmapView(pg.GraphicsLayoutWidget):
 
     def show_window(self, window: tuple[int, int] | None) -> None:
         """Mark the layers that are steered."""
-        self._window = window
-        self._draw_window()
+        if window != self._window:
+            self._window = window
+            self._draw_window()
 
     def recolour(self) -> None:
         """Draw in the colours of the scheme in use."""
@@ -162,7 +163,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             width=0.8,
             brush=theme.blend(colours.text, colours.window, 0.45),
         )
-        self._over.setYRange(0, max(1, int(per_layer.max())) * 1.05, padding=0)
+        self._over.setYRange(0, max(1, int(per_layer.max())) * 1.2, padding=0)
         per_emotion = self._counts.sum(axis=1)
         self._add_bars(
             self._beside,
@@ -172,7 +173,9 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             width=per_emotion,
             brushes=[QColor(COLOURS[name]) for name in self._rows],
         )
-        self._beside.setXRange(0, max(1, int(per_emotion.max())) * 1.05, padding=0)
+        largest = max(1, int(per_emotion.max()))
+        self._beside.setXRange(0, largest * 1.2, padding=0)
+        self._axes["totals"].setTicks([[(0, "0"), (largest, str(largest))]])
         if emotions * layers <= MOST_NUMBERED_CELLS:
             self._write_numbers(most)
         self._draw_window()

@@ -112,7 +112,7 @@ class LayerStrip(QWidget):
         painter.setFont(theme.font(theme.SMALL_PX))
         if not self._counts:
             painter.setPen(QColor(colours.faint))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.toolTip() or "no mask")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.toolTip())
             return
         inner = box.adjusted(4, 4, -4, 0)
         width = inner.width() / len(self._counts)

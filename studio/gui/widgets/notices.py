@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout
+
+INFO_MILLISECONDS = 12_000
+"""How long a notice that is no error stays; errors stay until they are dismissed."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class NoticeBar(QFrame):
         layout.addWidget(self.details)
         self.details_button.toggled.connect(self.details.setVisible)
         self.close_button.clicked.connect(self.dismiss)
+        self._fade = QTimer(self)
+        self._fade.setSingleShot(True)
+        self._fade.setInterval(INFO_MILLISECONDS)
+        self._fade.timeout.connect(self.dismiss)
         self.setVisible(False)
 
     @property
@@ -80,9 +87,12 @@ class NoticeBar(QFrame):
 
     def _show(self) -> None:
         self.setVisible(bool(self._waiting))
+        self._fade.stop()
         if not self._waiting:
             return
         notice = self._waiting[0]
+        if notice.kind == "info":
+            self._fade.start()
         self.setProperty("kind", notice.kind)
         self.style().unpolish(self)
         self.style().polish(self)
