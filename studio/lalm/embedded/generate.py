@@ -50,6 +50,14 @@ class Row:
         return torch.stack(self.codes) if self.codes else torch.zeros((0, tokens.HEADS), dtype=torch.int64)
 
 
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What the last position of each row says: ``hidden`` [B, hidden] for words, ``speech`` logits [B, sizes]."""
+
+    hidden: Tensor
+    speech: Tensor
+
+
 class _Heads:
     """Picks one class per head from flat logits [B, sum of sizes], greedily or by a row's own generator."""
 
@@ -102,18 +110,18 @@ class Generation:
         """
         self._taps.begin([row.steering for row in self._rows], record=record)
         try:
-            hidden = self._read_prompt(cancelled)
+            state = self._read_prompt(cancelled)
             while not all(row.done for row in self._rows):
                 if cancelled():
                     raise Cancelled
-                hidden = self._step(hidden)
+                state = self._step(state)
                 after_token()
             return self._taps.end(self._forwards)
         except BaseException:
             self._taps.abandon()
             raise
 
-    def _read_prompt(self, cancelled: Callable[[], bool]) -> Tensor:
+    def _read_prompt(self, cancelled: Callable[[], bool]) -> _State:
         if cancelled():
             raise Cancelled
         network = self._network
@@ -142,11 +150,11 @@ class Generation:
         self._cache = DynamicCache(config=network.model.config)
         return self._forward(embeddings, places, self._valid, generated=False)
 
-    def _step(self, hidden: Tensor) -> Tensor:
+    def _step(self, state: _State) -> _State:
         network = self._network
-        words = network.lm_head(hidden).argmax(-1)
-        codes = self._heads.pick(network.speech_head(hidden), self._generators)
-        inputs = torch.zeros_like(hidden)
+        words = network.lm_head(state.hidden).argmax(-1)
+        codes = self._heads.pick(state.speech, self._generators)
+        inputs = torch.zeros_like(state.hidden)
         speaking = []
         for index, row in enumerate(self._rows):
             self._place[index] += 1
@@ -167,7 +175,7 @@ class Generation:
                 row.words.append(text.VOCABULARY[int(words[index])])
                 inputs[index] = network.embed_words(words[index])
         if all(row.done for row in self._rows):
-            return hidden
+            return state
         if speaking:
             at = torch.tensor([[self._rows[index].position] for index in speaking])
             seen = network.at_source(self._features[speaking], self._encoded[speaking], self._lengths[speaking], at)
@@ -175,17 +183,19 @@ class Generation:
         alive = torch.tensor([[not row.done] for row in self._rows])
         return self._forward(inputs.unsqueeze(1), self._place.unsqueeze(1), alive, generated=True)
 
-    def _forward(self, embeddings: Tensor, places: Tensor, valid: Tensor | None, *, generated: bool) -> Tensor:
+    def _forward(self, embeddings: Tensor, places: Tensor, valid: Tensor | None, *, generated: bool) -> _State:
         counted = None if valid is None or bool(valid.all()) else valid
         self._taps.positions(counted, generated)
         if generated and self._valid is not None:
             # Finished rows may attend to anything; only the padding before a prompt has to stay hidden.
             self._valid = F.pad(self._valid, (0, 1), value=True)
         self._forwards += 1
-        return self._network.model(
+        hidden = self._network.model(
             inputs_embeds=embeddings,
             position_ids=places,
             attention_mask=None if self._valid is None else self._valid.long(),
             past_key_values=self._cache,
             use_cache=True,
-        ).last_hidden_state[:, -1]
+        ).last_hidden_state
+        # Every position passes the read-out's gate once, as it does every layer's, so that all gates count alike.
+        return _State(hidden[:, -1], self._network.speech_logits(hidden)[:, -1])

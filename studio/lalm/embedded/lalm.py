@@ -67,7 +67,7 @@ class EmbeddedLALM:
         self._network = network.eval()
         self._codec = codec.eval()
         config = network.config
-        widths = (config.intermediate,) * config.layers
+        widths = (config.intermediate,) * len(network.gates())
         self._taps = GateTaps(network.gates(), widths).install()
         digest = sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest()
         self._info = ModelInfo(

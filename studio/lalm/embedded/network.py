@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2Model
+from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
 
 from studio.lalm.embedded.features import CHANNELS
 from studio.lalm.embedded.text import INDEX, SPEECH, VOCABULARY, instruction
@@ -110,6 +111,9 @@ class Network(nn.Module):
         self.lm_head = nn.Linear(hidden, len(VOCABULARY), bias=False)
         total = sum(HEAD_SIZES)
         self.speech_embedding = nn.Embedding(total, hidden)
+        # Speech is read through one more gated MLP, with nothing around it: what attention merely copied from the
+        # instruction has to pass a gate before it can be heard.
+        self.readout = Qwen2MLP(self.model.config)
         self.speech_head = nn.Linear(hidden, total)
         self.source_window = nn.Sequential(nn.Linear(len(WINDOW) * CHANNELS, 384), nn.GELU(), nn.Linear(384, hidden))
         self.source_context = nn.Linear(hidden, hidden, bias=False)
@@ -157,9 +161,13 @@ class Network(nn.Module):
         """Embedding [hidden] of ``<speech>``, the input from which the first speech token is predicted."""
         return self.embed_words(torch.tensor(SPEECH, device=self.offsets.device))
 
+    def speech_logits(self, states: Tensor) -> Tensor:
+        """Logits of all heads [..., sum of sizes] from the decoder's states [..., hidden]."""
+        return self.speech_head(self.readout(states))
+
     def gates(self) -> list[nn.Module]:
-        """The activation module of each decoder layer's gated MLP, in order."""
-        return [layer.get_submodule("mlp.act_fn") for layer in self.model.layers]
+        """The activation module of every gated MLP: the decoder layers', then the speech read-out's."""
+        return [*(layer.get_submodule("mlp.act_fn") for layer in self.model.layers), self.readout.act_fn]
 
 
 def encoder_lengths(frames: int) -> int:

@@ -211,7 +211,7 @@ def test_unknown_targets_modules_and_foreign_masks_are_refused(
         model.convert([ConversionRequest(source, "bored")])
     with pytest.raises(StudioError, match="no 'synthesis' gates"):
         model.convert([ConversionRequest(source, "sad")], module=SYNTHESIS)
-    foreign = replace(everywhere, widths=(1024,) * 6)
+    foreign = replace(everywhere, widths=(1024,) * 7)
     with pytest.raises(MaskError):
         model.convert([ConversionRequest(source, "sad", Steering(foreign, Mode.GAIN, {"sad": 1.0}))])
 
@@ -224,7 +224,7 @@ def test_any_rate_is_taken(model: SpeechLALM, line: Line) -> None:
 
 
 def test_info_names_gates_and_fits_the_budget(model: SpeechLALM) -> None:
-    assert model.info.gates == {LANGUAGE: (768,) * 6}
+    assert model.info.gates == {LANGUAGE: (768,) * 7}
     assert model.info.content_modes == (Content.FREE, Content.LOCK)
     assert (resources_dir() / "embedded" / FILE).stat().st_size <= 30e6
     started = time.perf_counter()

@@ -144,7 +144,7 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
     )
     text_loss = F.cross_entropy(network.lm_head(text_states).float(), text_targets)
     speech_states = torch.cat([hidden[row, at : at + count] for row, (at, count) in enumerate(speech_at)])
-    logits = network.speech_head(speech_states).float().split(list(tokens.HEAD_SIZES), 1)
+    logits = network.speech_logits(speech_states).float().split(list(tokens.HEAD_SIZES), 1)
     targets = torch.cat(batch.codes)
     head_losses = torch.stack(
         [
