@@ -160,7 +160,9 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
 
     mask = load_mask(path, info)
     counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
-    return ShownMask(mask, path.name.removesuffix(SUFFIX), path, tuple(mask.widths), counts, mask_facts(mask.metadata))
+    labels = info.layer_labels.get("language", ())
+    name = path.name.removesuffix(SUFFIX)
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, mask_facts(mask.metadata), labels)
 
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:

@@ -20,7 +20,7 @@ from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
 from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
 from studio.gui.widgets.notices import Notice
-from studio.gui.words import Word, aligned_words
+from studio.gui.words import Word, words_of
 
 if TYPE_CHECKING:
     from studio.session.take import Take
@@ -316,4 +316,4 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     if context.cancelled():
         raise Cancelled
     take = takes[0]
-    return take, draw(take.audio), aligned_words(source.reference, take.text)
+    return take, draw(take.audio), words_of(take)

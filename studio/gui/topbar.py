@@ -29,7 +29,9 @@ class TopBar(QToolBar):
         self._studio = studio
         self.model = QLabel()
         self.mask_box = QComboBox()
-        self.mask_box.setFixedWidth(160)
+        self.mask_box.setMinimumWidth(96)
+        self.mask_box.setMaximumWidth(176)
+        self.mask_box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.mask_box.setAccessibleName("ESN mask")
         self.workspaces = Segments(
             {"audition": "Audition", "localize": "Localize"},
@@ -120,7 +122,7 @@ def _group(*widgets: QWidget | None) -> QWidget:
         if widget is None:
             layout.addStretch(1)
         else:
-            layout.addWidget(widget)
+            layout.addWidget(widget, 2 if isinstance(widget, QComboBox) else 0)
     return result
 
 

@@ -28,14 +28,19 @@ def transcript_words(reference: str | None) -> tuple[Word, ...]:
     return tuple(Word(word) for word in (reference or "").split())
 
 
-def aligned_words(reference: str | None, text: str) -> tuple[Word, ...]:
-    """What a model said, each word marked against the transcript; unmarked where there is no transcript."""
-    if not reference:
-        return transcript_words(text)
+def words_of(take: Take) -> tuple[Word, ...]:
+    """What a take says, each word marked against the transcript; unmarked where there is none.
+
+    Under content lock the words are the recording's own, whatever the model emitted.
+    """
+    if take.settings.content == "lock":
+        return transcript_words(take.reference)
+    if not take.reference:
+        return transcript_words(take.text)
     from studio.judges.content import align_words
 
     words = []
-    for edit in align_words(reference, text):
+    for edit in align_words(take.reference, take.text):
         said, expected = edit.hypothesis or "", edit.reference or ""
         words.append(Word(said or expected, str(edit.kind), expected))
     return tuple(words)
@@ -57,3 +62,10 @@ def take_flags(take: Take) -> str:
 def flags_help(take: Take) -> str:
     """A take's flags in sentences."""
     return "\n".join(flag.sentence for flag in take.flags)
+
+
+def wordless(take: Take) -> str:
+    """What stands in place of a take's words where there are none."""
+    if take.settings.content == "lock":
+        return "The recording's own words (content lock); type the transcript on the left to see them."
+    return "The model emitted no words."

@@ -83,6 +83,7 @@ def test_any_rate_and_number_of_channels_opens_and_renders(
     choose_target(window, "happy")
     wait_for_takes(qtbot, window, 1)
     assert state.takes[0].take.wer is None
+    assert "content lock" in window.lanes.lanes["A"].words.text()
     assert not window.notices.isVisible()
 
 

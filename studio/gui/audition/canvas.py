@@ -31,6 +31,7 @@ PITCH_LOW, PITCH_HIGH = 60.0, 500.0
 
 PITCH_MARKS = (100.0, 200.0, 400.0)
 _DRAG_PIXELS = 4
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class TimeCanvas(QWidget):
@@ -251,6 +252,7 @@ class WaveCanvas(TimeCanvas):
         self._draw_wave(painter, self._drawing, colours)
         if self._drawing.pitch is not None:
             self._draw_pitch(painter, self._drawing, colours)
+        self._name_pitch_marks(painter, colours)
 
     def pitch_ys(self, hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Pixels of pitches on the lanes' common logarithmic scale; NaN stays NaN."""
@@ -258,17 +260,19 @@ class WaveCanvas(TimeCanvas):
         return 6 + (1 - shares) * (self.height() - 12)
 
     def _draw_pitch_marks(self, painter: QPainter, colours: theme.Colours) -> None:
+        painter.setPen(QPen(QColor(colours.grid), 1))
+        for at in self.pitch_ys(np.array(PITCH_MARKS)).tolist():
+            painter.drawLine(QPointF(0, round(at) + 0.5), QPointF(self.width(), round(at) + 0.5))
+
+    def _name_pitch_marks(self, painter: QPainter, colours: theme.Colours) -> None:
         painter.setFont(theme.font(theme.SMALL_PX))
+        ground = QColor(colours.canvas)
+        ground.setAlphaF(0.75)
         for hertz, at in zip(PITCH_MARKS, self.pitch_ys(np.array(PITCH_MARKS)).tolist(), strict=True):
-            y = round(at) + 0.5
-            painter.setPen(QPen(QColor(colours.grid), 1))
-            painter.drawLine(QPointF(0, y), QPointF(self.width() - 44, y))
-            painter.setPen(QColor(colours.faint))
-            painter.drawText(
-                QRectF(self.width() - 56, y - 8, 52, 16),
-                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
-                f"{hertz:.0f} Hz",
-            )
+            box = QRectF(self.width() - 46, round(at) - 8, 46, 16)
+            painter.fillRect(box, ground)
+            painter.setPen(QColor(colours.muted))
+            painter.drawText(box.adjusted(0, 0, -4, 0), _RIGHT, f"{hertz:.0f} Hz")
 
     def _draw_wave(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         ratio = self.devicePixelRatioF()

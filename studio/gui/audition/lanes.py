@@ -11,7 +11,7 @@ from studio.gui.formats import clock, decibels
 from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain
-from studio.gui.words import flags_help, take_flags, take_wer, transcript_words
+from studio.gui.words import flags_help, take_flags, take_wer, transcript_words, wordless
 
 QUIETEST_PEAK = 0.1
 """Waveforms are drawn with one common gain that lets the loudest lane fill its height, up to ten times."""
@@ -104,7 +104,7 @@ class LanesView(QWidget):
         text, bad = take_wer(shown.take) if shown is not None else ("", False)
         view.show_wer(text, bad=bad)
         if shown is not None:
-            view.show_words(shown.words, "The model emitted no words.")
+            view.show_words(shown.words, wordless(shown.take))
         else:
             view.show_words([], "Rendering…" if content is not None else "")
         self._fit_axis()

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QKeyEvent, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.emotions import COLOURS, EMOTIONS
 from studio.gui import theme
@@ -19,7 +19,7 @@ from studio.gui.widgets.layout import small
 MOST_NUMBERED_CELLS = 90
 """Counts are written into the cells of maps up to this size."""
 
-HINT = "Hover a cell for its count. Click a layer to steer only there, Shift-click for a stretch, again to clear."
+HINT = "Click a layer to steer only there, Shift-click for a stretch, again to clear."
 
 
 class HeatmapView(pg.GraphicsLayoutWidget):
@@ -63,6 +63,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             self._axes[name].setHeight(36)
         self._axes["layers"].setLabel("layer")
         self._axes["totals"].setLabel("neurons")
+        self._axes["totals"].setStyle(hideOverlappingLabels=False)
         self._axes["neurons"].setLabel("neurons")
         self._image = pg.ImageItem(axisOrder="row-major")
         self._image.setColorMap(pg.colormap.get("viridis"))
@@ -154,7 +155,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         self._map.setRange(xRange=(0, layers), yRange=(0, emotions), padding=0)
         self._axes["emotions"].setTicks([[(row + 0.5, name) for row, name in enumerate(self._rows)]])
         every = max(1, layers // 18)
-        self._axes["layers"].setTicks([[(n + 0.5, str(n)) for n in range(0, layers, every)]])
+        self._axes["layers"].setTicks([[(n + 0.5, self._label(n)) for n in range(0, layers, every)]])
         per_layer = self._counts.sum(axis=0)
         self._add_bars(
             self._over,
@@ -174,11 +175,14 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             brushes=[QColor(COLOURS[name]) for name in self._rows],
         )
         largest = max(1, int(per_emotion.max()))
-        self._beside.setXRange(0, largest * 1.2, padding=0)
+        self._beside.setXRange(0, largest * 1.4, padding=0)
         self._axes["totals"].setTicks([[(0, "0"), (largest, str(largest))]])
         if emotions * layers <= MOST_NUMBERED_CELLS:
             self._write_numbers(most)
         self._draw_window()
+
+    def _label(self, layer: int) -> str:
+        return self._mask.label(layer) if self._mask is not None else str(layer)
 
     def _add_bars(self, view: pg.ViewBox, **shape: Any) -> None:
         bars = pg.BarGraphItem(pen=None, **shape)
@@ -202,8 +206,9 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         if self._window is None or not self._counts.size:
             return
         colours = theme.current()
-        edge = pg.mkPen(colours.text, width=2)
-        for view in (self._map, self._over):
+        # White shows on all of viridis but its very end, whatever the scheme.
+        for view, colour in ((self._map, "#FFFFFF"), (self._over, colours.text)):
+            edge = pg.mkPen(colour, width=2)
             band = pg.LinearRegionItem(
                 (self._window[0], self._window[1] + 1), movable=False, brush=QColor(0, 0, 0, 0), pen=edge
             )
@@ -229,12 +234,14 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             return
         row, layer = cell
         if row < 0:
-            self.hovered.emit(f"Layer {layer}: {int(self._counts[:, layer].sum())} neurons over all emotions")
+            self.hovered.emit(
+                f"Layer {self._label(layer)}: {int(self._counts[:, layer].sum())} neurons over all emotions"
+            )
             return
         count, total = int(self._counts[row, layer]), int(self._counts[row].sum())
         width = self._mask.widths[layer]
         self.hovered.emit(
-            f"Layer {layer}, {self._rows[row]}: {count} of {width} neurons, "
+            f"Layer {self._label(layer)}, {self._rows[row]}: {count} of {width} neurons, "
             f"{percent(count / max(1, total))} of all {self._rows[row]} neurons"
         )
 
@@ -251,6 +258,39 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             self.window_chosen.emit((layer, layer))
 
 
+class ColourScale(QWidget):
+    """What the heatmap's colours mean: from 0 to the largest count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._most = 0
+        self.setFixedSize(200, 16)
+
+    def show_range(self, most: int) -> None:
+        """Show another largest count; nothing while there is none."""
+        self._most = most
+        self.setAccessibleName(f"Colours from 0 to {most} neurons" if most else "Colours")
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the colours between their numbers."""
+        if not self._most:
+            return
+        painter = QPainter(self)
+        painter.setFont(theme.font(theme.SMALL_PX))
+        painter.setPen(QColor(theme.current().muted))
+        right = self.width() - painter.fontMetrics().horizontalAdvance(str(self._most))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(self._most))
+        bar = QRectF(right - 128, 4, 120, 8)
+        painter.drawText(
+            QRectF(bar.left() - 24, 0, 16, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "0"
+        )
+        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+        for place, colour in enumerate(pg.colormap.get("viridis").getLookupTable(nPts=9)):
+            gradient.setColorAt(place / 8, QColor(*(int(part) for part in colour[:3])))
+        painter.fillRect(bar, gradient)
+
+
 class LocalizeView(QWidget):
     """The heatmap with what is under the mouse and where the mask comes from."""
 
@@ -263,6 +303,9 @@ class LocalizeView(QWidget):
         self.title = small(role="heading")
         self.heatmap = HeatmapView()
         self.under_mouse = small(HINT)
+        for label in (self.title, self.under_mouse):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.scale = ColourScale()
         self.facts = small()
         self.facts.setWordWrap(True)
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -271,7 +314,11 @@ class LocalizeView(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.title)
         layout.addWidget(self.heatmap, 1)
-        layout.addWidget(self.under_mouse)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.under_mouse, 1)
+        row.addWidget(self.scale)
+        layout.addLayout(row)
         layout.addWidget(self.facts)
         self.heatmap.window_chosen.connect(self.window_chosen)
         self.heatmap.hovered.connect(self.under_mouse.setText)
@@ -288,3 +335,4 @@ class LocalizeView(QWidget):
             self.title.setText(f"Emotion-sensitive neurons per layer and emotion: {mask.name}")
             self.facts.setText("     ".join(f"{name}: {value}" for name, value in mask.facts))
         self.heatmap.show_mask(mask)
+        self.scale.show_range(int(self.heatmap.counts.max(initial=0)))
