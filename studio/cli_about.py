@@ -19,7 +19,7 @@ OK, WARNING, FAILURE = "ok", "warning", "failure"
 
 PACKAGES = ("torch", "transformers", "safetensors", "numpy", "scipy", "soundfile", "soxr", "sounddevice", "pyloudnorm",
             "pyworld-prebuilt", "jiwer", "whisper-normalizer", "pocketsphinx", "PySide6-Essentials", "pyqtgraph",
-            "superqt", "qtawesome")  # fmt: skip
+            "qtawesome")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
 
 from studio.gui.state import SOURCE, A, B
@@ -165,5 +165,6 @@ class KeysDialog(QDialog):
         layout.setSpacing(16)
         layout.addLayout(grid)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
         buttons.rejected.connect(self.reject)
         layout.addWidget(buttons)

@@ -153,6 +153,7 @@ class Playback(QObject):
         if content is None:
             self._fill(lane, None)
             if self.heard == lane:
+                self.stop()
                 self.listen(SOURCE)
         elif content.shown is not None:
             self._fill(lane, content.shown.take.audio)

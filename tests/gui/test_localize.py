@@ -82,7 +82,7 @@ def test_the_layer_window_reaches_the_render(qtbot: QtBot, localize: MainWindow,
     assert steering.layers == (1, 1)
     key(localize, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
     assert localize.lanes.isVisible()
-    assert "layer 1" in localize.lanes.lanes["B"].title.text()
+    assert "layer 1" in localize.lanes.lanes["B"].title.whole_text()
 
 
 def test_the_strip_in_the_panel_chooses_layers_by_dragging(window: MainWindow) -> None:

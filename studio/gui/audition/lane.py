@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout
-from superqt import QElidingLabel
 
 from studio.gui import theme
 from studio.gui.audition.canvas import WaveCanvas
 from studio.gui.icons import icon
 from studio.gui.timeaxis import TimeAxis
-from studio.gui.widgets.layout import set_role, small
+from studio.gui.widgets.layout import ElidedLabel, set_role, small
 from studio.gui.words import Word
 
 LANE_TITLES = {"source": "Source", "A": "A", "B": "B"}
@@ -63,8 +62,7 @@ class LaneView(QFrame):
         super().__init__()
         self.lane = lane
         self.listen = ListenButton(lane)
-        self.title = QElidingLabel()
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = ElidedLabel()
         self.gain = small()
         self.gain.setToolTip("Gain of level matching (ITU-R BS.1770)")
         self.length = small()

@@ -78,12 +78,12 @@ class LanesView(QWidget):
         view, source = self.lanes[SOURCE], self._state.source
         explain(view.listen, source is not None, "Nothing is open", "Listen to the source (S)")
         if source is None:
-            view.title.setText("")
+            view.title.show_text("")
             view.length.setText("")
             view.canvas.show_drawing(None, "Open a recording (Ctrl+O), drop one here, or choose a demo line.")
             view.show_words([])
         else:
-            view.title.setText(source.name)
+            view.title.show_text(source.name)
             view.length.setText(clock(source.drawing.seconds))
             view.canvas.show_drawing(source.drawing)
             note = "No transcript: type the words on the left to see word errors."
@@ -95,7 +95,7 @@ class LanesView(QWidget):
         shown = content.shown if content is not None else None
         filled = content is not None and content.drawing is not None
         explain(view.listen, filled, f"Lane {lane} is empty", f"Listen to lane {lane} ({lane})")
-        view.title.setText(content.title if content is not None else "")
+        view.title.show_text(content.title if content is not None else "")
         seconds = content.drawing.seconds if content is not None and content.drawing is not None else None
         view.length.setText(clock(seconds) if seconds is not None else "")
         view.canvas.show_drawing(content.drawing if content is not None else None, self._hint(lane))

@@ -14,13 +14,12 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
 from studio.gui.audition.takes import TakesList
 from studio.gui.icons import icon
 from studio.gui.sources import DemoLine, Sources
 from studio.gui.state import StudioState
-from studio.gui.widgets.layout import explain, heading, small
+from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
 
 WIDTH = 256
 
@@ -85,8 +84,7 @@ class LibraryPanel(QWidget):
         self.speakers: list[QMenu] = []
         self.open = QPushButton("Open…")
         self.open.setToolTip("Open a WAV, FLAC, MP3 or Ogg recording (Ctrl+O), or drop one on the window")
-        self.name = QElidingLabel()
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.name = ElidedLabel()
         self.about = small()
         self.reference = TranscriptEdit()
         self.takes = TakesList(state)
@@ -147,7 +145,7 @@ class LibraryPanel(QWidget):
 
     def _show_source(self) -> None:
         source = self._state.source
-        self.name.setText(source.name if source is not None else "Nothing is open")
+        self.name.show_text(source.name if source is not None else "Nothing is open")
         if source is None:
             self.about.setText("")
         else:

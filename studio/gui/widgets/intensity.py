@@ -5,12 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSizePolicy, QSlider, QStackedWidget, QWidget
-from superqt import QToggleSwitch
 
 from studio.emotions import COLOURS, INITIALS
 from studio.gui import theme
 from studio.gui.formats import strength
 from studio.gui.intensity import RANGES, IntensityRange
+from studio.gui.widgets.switch import Switch
 from studio.gui.widgets.toggles import paint_badge
 
 _STEPS_PER_UNIT = 100
@@ -163,8 +163,7 @@ class IntensityRow(QWidget):
         self.value.setFixedWidth(VALUE_WIDTH)
         self.value.setKeyboardTracking(False)
         self.value.setAccessibleName(f"Intensity of {emotion}, typed")
-        self.switch = QToggleSwitch()
-        self.switch.onColor = QColor(COLOURS[emotion])
+        self.switch = Switch(COLOURS[emotion])
         self.switch.setAccessibleName(f"Deactivate {emotion} neurons")
         self._label = EmotionLabel(emotion)
         strength_page = QWidget()

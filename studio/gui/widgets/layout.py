@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 
 def heading(text: str, *extra: QWidget) -> QWidget:
@@ -44,11 +46,32 @@ def link(text: str, name: str) -> QPushButton:
     return button
 
 
-def rule() -> QFrame:
-    """A thin line."""
-    line = QFrame()
-    line.setObjectName("rule")
-    return line
+class ElidedLabel(QLabel):
+    """A line of text that ends in an ellipsis where there is no room for all of it, which is then shown on hover."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def show_text(self, text: str) -> None:
+        """Show another text."""
+        self._whole = text
+        self._elide()
+
+    def whole_text(self) -> str:
+        """The text, room or not."""
+        return self._whole
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the room there is."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width())
+        self.setText(shown)
+        self.setToolTip(self._whole if shown != self._whole else "")
 
 
 def tight(layout: QBoxLayout, margin: int = 0, spacing: int = 8) -> None:
