@@ -165,6 +165,11 @@ class Network(nn.Module):
         """Logits of all heads [..., sum of sizes] from the decoder's states [..., hidden]."""
         return self.speech_head(self.readout(states))
 
+    def readout_activity(self, states: Tensor) -> Tensor:
+        """Mean over positions of the sum of the read-out's positive gates, for ``states`` [positions, hidden]."""
+        gate = self.readout.act_fn(self.readout.gate_proj(states))
+        return F.relu(gate).sum(-1).mean()
+
     def gates(self) -> list[nn.Module]:
         """The activation module of every gated MLP: the decoder layers', then the speech read-out's."""
         return [*(layer.get_submodule("mlp.act_fn") for layer in self.model.layers), self.readout.act_fn]

@@ -30,6 +30,9 @@ _SOURCES = 12
 _TARGETS = 2
 _STRENGTH_SPREAD = 0.1
 _WRONG_WORDS = 0.2
+_ACTIVITY_COST = 1.5e-3
+"""Few gates open at a time: what concerns a whole utterance, such as its emotion, gathers in a few neurons."""
+
 _LEARNING_RATE = 2e-3
 _CHECKPOINT_SECONDS = 120.0
 # Heads weigh by what an error costs the listener: timing and pitch most, a single codebook little.
@@ -99,7 +102,7 @@ def smoothing_matrices() -> list[Tensor]:
 
 
 def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: bool) -> tuple[Tensor, Tensor]:
-    """Total loss and its parts: text, CTC, then one per head."""
+    """Total loss and its parts: text, CTC, activity of the read-out, then one per head."""
     encoded, ctc = network.encoder(batch.features, batch.lengths)
     letters = [torch.tensor([LETTERS.index(letter) + 1 for letter in line.text]) for line in batch.lines]
     ctc_loss = F.ctc_loss(
@@ -152,8 +155,10 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
             for head, (scores, matrix) in enumerate(zip(logits, smoothing, strict=True))
         ]
     )
+    activity = network.readout_activity(speech_states).float()
     total = (head_losses * _HEAD_WEIGHTS).sum() / _HEAD_WEIGHTS.sum() + 0.5 * text_loss + 0.15 * ctc_loss
-    return total, torch.cat([torch.stack([text_loss, ctc_loss]), head_losses]).detach()
+    parts = torch.cat([torch.stack([text_loss, ctc_loss, activity]), head_losses]).detach()
+    return total + _ACTIVITY_COST * activity, parts
 
 
 def _previous(network: Network, codes: Tensor, corrupt: bool) -> Tensor:
@@ -266,8 +271,9 @@ def _validate(network: Network, codec: Codec, lines: list[Line], smoothing: list
 
 
 def _report(steps: int, seconds: float, parts: Tensor, name: str) -> None:
-    heads = " ".join(f"{value:.2f}" for value in parts[2:].tolist())
-    print(f"{name} {steps} steps {seconds:.0f} s text {parts[0]:.3f} ctc {parts[1]:.2f} heads {heads}", flush=True)
+    heads = " ".join(f"{value:.2f}" for value in parts[3:].tolist())
+    text_and_more = f"text {parts[0]:.3f} ctc {parts[1]:.2f} activity {parts[2]:.1f}"
+    print(f"{name} {steps} steps {seconds:.0f} s {text_and_more} heads {heads}", flush=True)
 
 
 def _save(
