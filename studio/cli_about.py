@@ -6,10 +6,11 @@ import argparse
 import importlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
 from studio.cli_output import print_json
@@ -17,9 +18,7 @@ from studio.errors import StudioError
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 
-PACKAGES = ("torch", "transformers", "safetensors", "numpy", "scipy", "soundfile", "soxr", "sounddevice", "pyloudnorm",
-            "pyworld-prebuilt", "jiwer", "whisper-normalizer", "pocketsphinx", "PySide6-Essentials", "pyqtgraph",
-            "qtawesome")  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,11 @@ def _python() -> list[Finding]:
 
 def _packages() -> list[Finding]:
     found, missing = [], []
-    for name in PACKAGES:
+    try:
+        names = [_NAME.match(line) for line in requires("esn-studio") or () if "extra ==" not in line]
+    except PackageNotFoundError:
+        return [Finding("packages", FAILURE, "esn-studio itself is not installed; run: make run, or pip install -e .")]
+    for name in sorted({match.group() for match in names if match}, key=str.lower):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
