@@ -33,7 +33,7 @@ bench: $(VENV)/.installed
 	  $(PY) -m tests.benchmarks.$$(basename $$file .py) || exit 1; done
 
 eval: $(VENV)/.installed
-	@tools/setup eval
+	@.ci/setup eval
 
 clean:
 	rm -rf out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -42,11 +42,11 @@ clean:
 distclean: clean
 	rm -rf $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt tools/setup
-	@tools/setup system run
-	@tools/setup python
+$(VENV)/.installed: pyproject.toml constraints.txt .ci/setup
+	@.ci/setup system run
+	@.ci/setup python
 	@touch $@
 
-$(VENV)/.system-test: tools/setup | $(VENV)/.installed
-	@tools/setup system test
+$(VENV)/.system-test: .ci/setup | $(VENV)/.installed
+	@.ci/setup system test
 	@touch $@

@@ -53,8 +53,8 @@ def checkout(tmp_path: Path) -> Path:
     """The set-up files alone, as on a fresh clone."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "setup", tmp_path / "tools" / "setup")
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "setup", tmp_path / ".ci" / "setup")
     return tmp_path
 
 
@@ -64,15 +64,15 @@ def planned(checkout: Path, target: str) -> str:
 
 
 def test_the_second_start_does_no_set_up(checkout: Path) -> None:
-    assert "tools/setup python" in planned(checkout, "run")
-    assert "tools/setup system test" in planned(checkout, "test")
+    assert ".ci/setup python" in planned(checkout, "run")
+    assert ".ci/setup system test" in planned(checkout, "test")
     (checkout / ".venv").mkdir()
     (checkout / ".venv" / ".installed").touch()
     (checkout / ".venv" / ".system-test").touch()
-    assert "tools/setup" not in planned(checkout, "run")
-    assert "tools/setup" not in planned(checkout, "test")
+    assert ".ci/setup" not in planned(checkout, "run")
+    assert ".ci/setup" not in planned(checkout, "test")
     os.utime(checkout / "constraints.txt", (2**33, 2**33))
-    assert "tools/setup python" in planned(checkout, "run")
+    assert ".ci/setup python" in planned(checkout, "run")
 
 
 def machine(folder: Path, **commands: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ def machine(folder: Path, **commands: str) -> dict[str, str]:
 
 def set_up(checkout: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["tools/setup", *arguments], cwd=checkout, env=env, capture_output=True, text=True, check=False
+        [".ci/setup", *arguments], cwd=checkout, env=env, capture_output=True, text=True, check=False
     )
 
 
@@ -131,4 +131,4 @@ def test_an_old_python_is_refused_in_a_sentence(checkout: Path, tmp_path: Path) 
 
 
 def test_what_is_started_directly_is_executable() -> None:
-    assert all(os.access(ROOT / name, os.X_OK) for name in ("tools/setup", ".ci/run"))
+    assert all(os.access(ROOT / name, os.X_OK) for name in (".ci/setup", ".ci/run"))

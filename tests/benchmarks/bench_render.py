@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 
+from studio.audio.clip import FloatArray
 from studio.audio.files import load_clip
 from studio.esn.intervention import Mode, Steering
 from studio.esn.selectors import Selector, select
@@ -31,10 +32,10 @@ def main() -> None:
     lines = sorted((resources_dir() / "demo").glob("*/Neutral/*.ogg"))
     clip = min((load_clip(path) for path in lines), key=lambda each: abs(each.seconds - SECONDS))
     widths = model.info.gates["language"]
-    statistics_ = EmotionStatistics(
-        widths, {"angry": model.convert([ConversionRequest(clip, "angry")], record=True)[0].statistics}, {}
-    )
-    steering = Steering(select(statistics_, Selector.RANDOM, 0.05), Mode.GAIN, {"angry": 0.5})
+    counts = model.convert([ConversionRequest(clip, "angry")], record=True)[0].statistics
+    assert counts is not None
+    mask = select(EmotionStatistics(widths, {"angry": counts}, {}), Selector.RANDOM, 0.05)
+    steering = Steering(mask, Mode.GAIN, {"angry": 0.5})
     plain = ConversionRequest(clip, "angry")
     cases = {
         "free": plain,
@@ -46,16 +47,26 @@ def main() -> None:
         whole, first = [], []
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            heard: list[float] = []
-            model.convert([request], on_audio=lambda row, part, heard=heard: heard.append(time.perf_counter()))
+            heard = _Heard()
+            model.convert([request], on_audio=heard)
             whole.append(time.perf_counter() - started)
-            first.append(heard[0] - started)
+            first.append(heard.times[0] - started)
         reference = reference or statistics.median(whole)
         print(
             f"{name}, {clip.seconds:.2f} s line: whole {_spread(whole)}, first sound {_spread(first)}, "
             f"{statistics.median(whole) / reference:.2f} x free"
         )
     model.close()
+
+
+class _Heard:
+    """Notes when samples arrive."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self, row: int, samples: FloatArray) -> None:
+        self.times.append(time.perf_counter())
 
 
 def _time(work: Callable[[], None]) -> float:

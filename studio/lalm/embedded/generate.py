@@ -164,7 +164,6 @@ class Generation:
                 row.codes.append(codes[index])
                 row.position += float(tokens.advance_of(int(codes[index, 0])))
                 row.done = row.position >= row.source.frames - 1
-                inputs[index] = network.embed_speech(codes[index])
                 speaking.append(index)
             elif int(words[index]) == text.SPEECH or len(row.words) == MAX_WORDS:
                 row.speaking = True

@@ -1,8 +1,9 @@
 """The embedded network: log-mel encoder -> Qwen2 decoder -> words, then speech tokens in parallel heads.
 
 The decoder reads ``<source> frames <instruction> convert to EMOTION <text>`` and continues with words, ``<speech>`` and
-speech tokens. Each speech position is also given the source around the point the tokens have advanced to, so that the
-alignment is monotonic by construction and generation ends when the source does.
+speech tokens. What a speech position is fed is the source around the point the tokens have advanced to, so that the
+alignment is monotonic by construction and generation ends when the source does. It is not fed the token before it: with
+that, a take clings to its first token, whatever instruction and neurons say afterwards.
 """
 
 from __future__ import annotations
@@ -89,7 +90,6 @@ class AudioEncoder(nn.Module):
 class Network(nn.Module):
     """All trained parts of the embedded model but the codec."""
 
-    offsets: Tensor
     window: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -110,26 +110,19 @@ class Network(nn.Module):
         )
         self.lm_head = nn.Linear(hidden, len(VOCABULARY), bias=False)
         total = sum(HEAD_SIZES)
-        self.speech_embedding = nn.Embedding(total, hidden)
         # Speech is read through one more gated MLP, with nothing around it: what attention merely copied from the
         # instruction has to pass a gate before it can be heard.
         self.readout = Qwen2MLP(self.model.config)
         self.speech_head = nn.Linear(hidden, total)
         self.source_window = nn.Sequential(nn.Linear(len(WINDOW) * CHANNELS, 384), nn.GELU(), nn.Linear(384, hidden))
         self.source_context = nn.Linear(hidden, hidden, bias=False)
-        for weight in (self.lm_head.weight, self.speech_embedding.weight, self.speech_head.weight):
+        for weight in (self.lm_head.weight, self.speech_head.weight):
             nn.init.normal_(weight, std=0.02)
-        starts = torch.tensor([sum(HEAD_SIZES[:index]) for index in range(len(HEAD_SIZES))])
-        self.register_buffer("offsets", starts, persistent=False)
         self.register_buffer("window", torch.tensor(list(WINDOW)), persistent=False)
 
     def embed_words(self, ids: Tensor) -> Tensor:
         """Word embeddings [..., hidden] of token ids."""
         return self.model.embed_tokens(ids)
-
-    def embed_speech(self, tokens: Tensor) -> Tensor:
-        """Summed head embeddings [..., hidden] of speech tokens [..., heads]."""
-        return self.speech_embedding(tokens + self.offsets).sum(-2)
 
     def at_source(self, features: Tensor, encoded: Tensor, lengths: Tensor, position: Tensor) -> Tensor:
         """What speech positions see of the source: [B, S, hidden] for ``position`` [B, S] in 5 ms frames.
@@ -159,7 +152,7 @@ class Network(nn.Module):
 
     def speech_start(self) -> Tensor:
         """Embedding [hidden] of ``<speech>``, the input from which the first speech token is predicted."""
-        return self.embed_words(torch.tensor(SPEECH, device=self.offsets.device))
+        return self.embed_words(torch.tensor(SPEECH, device=self.window.device))
 
     def speech_logits(self, states: Tensor) -> Tensor:
         """Logits of all heads [..., sum of sizes] from the decoder's states [..., hidden]."""

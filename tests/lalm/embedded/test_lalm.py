@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from studio.audio.clip import Clip
 from studio.emotions import TARGETS
@@ -21,6 +20,7 @@ from studio.esn.mask import EsnMask
 from studio.lalm import embedded
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, ConversionRequest, SpeechLALM
 from studio.lalm.embedded.lalm import EmbeddedLALM
+from studio.lalm.embedded.network import Network
 from studio.lalm.embedded.weights import FILE
 from studio.paths import resources_dir
 
@@ -34,7 +34,7 @@ def transcript(speaker: str, number: int) -> str:
     return dict(row.split("\t")[:2] for row in listing.splitlines())[f"{speaker}_{number:06d}"]
 
 
-def network(model: SpeechLALM) -> nn.Module:
+def network(model: SpeechLALM) -> Network:
     assert isinstance(model, EmbeddedLALM)
     return model._network
 

@@ -63,7 +63,8 @@ def test_a_neutral_prosody_over_the_recordings_envelope_is_the_recording(
 def test_streamed_samples_equal_those_made_at_once(
     voices: tuple[speech.Voice, speech.Voice, np.ndarray], codec: Codec, locked: bool
 ) -> None:
-    voice, codes = voices[int(locked)], voices[2]
+    free, over_recording, codes = voices
+    voice = over_recording if locked else free
     stream = speech.SpeechStream(voice, codec)
     steps = [5, 9, 10, 22, 31, len(codes)]
     parts = [stream.next(codes[:count], count == len(codes)) for count in steps]

@@ -201,12 +201,14 @@ def main() -> None:
         split = esd_split(corpus)
         chosen = split[TEST_UNSEEN] + split[TEST_SEEN]
         order = np.random.default_rng(0).permutation(len(chosen))[: options.limit]
-        sources = [(chosen[at].key, chosen[at].speaker, chosen[at].text, load_clip(chosen[at].path)) for at in order]
+        sources = [
+            (chosen[at].key, chosen[at].speaker, chosen[at].text or "", load_clip(chosen[at].path)) for at in order
+        ]
     torch.set_num_threads(1)
     mask = EsnMask.load(options.mask) if options.mask else None
     gains = [float(value) for value in options.gains.split(",")] if mask else []
     jobs = convert(sources, mask, gains, Content.LOCK if options.recordings else Content.FREE)
-    sentences = tuple(sorted({each.text for each in corpus}))
+    sentences = tuple(sorted({each.text for each in corpus if each.text}))
     with ProcessPoolExecutor(options.workers) as pool:
         measured = list(pool.map(partial(_measure, options.human_egemaps, sentences), jobs, chunksize=8))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,6 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
     starts = torch.stack([torch.from_numpy(tokens.positions(row.numpy())) for row in codes]).float()
     owner = torch.tensor(batch.owner)
     seen = network.at_source(batch.features[owner], encoded[owner], batch.lengths[owner], starts)
-    spoken = _previous(network, codes, corrupt)
     rows, positions, words_at, speech_at = [], [], [], []
     for row, source in enumerate(batch.owner):
         prompt, places = network.prompt(encoded[source], int(batch.lengths[source]), batch.emotions[row])
@@ -126,7 +125,8 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
             guesses = torch.randint(text.SPEECH + 1, len(text.VOCABULARY), words.shape)
             words = torch.where(torch.rand(words.shape) < _WRONG_WORDS, guesses, words)
         count = len(batch.codes[row])
-        speech = seen[row, :count] + spoken[row, :count]
+        speech = seen[row, :count]
+        speech = torch.cat([speech[:1] + network.speech_start().to(speech.dtype), speech[1:]])
         rows.append(torch.cat([prompt, network.embed_words(words).to(prompt.dtype), speech.to(prompt.dtype)]))
         after = int(places[-1]) + 1 + torch.arange(len(words))
         positions.append(torch.cat([places, after, SPEECH_POSITION + torch.arange(count)]))
@@ -159,21 +159,6 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
     total = (head_losses * _HEAD_WEIGHTS).sum() / _HEAD_WEIGHTS.sum() + 0.5 * text_loss + 0.15 * ctc_loss
     parts = torch.cat([torch.stack([text_loss, ctc_loss, activity]), head_losses]).detach()
     return total + _ACTIVITY_COST * activity, parts
-
-
-def _previous(network: Network, codes: Tensor, corrupt: bool) -> Tensor:
-    """Embeddings of the token before each position, ``<speech>`` before the first."""
-    before = codes[:, :-1]
-    if corrupt:
-        # Half the lines hide their own past, so that prosody answers to instruction and source, not to momentum.
-        random = torch.stack([torch.randint(0, size, before.shape[:2]) for size in tokens.HEAD_SIZES], -1)
-        before = torch.where(torch.rand(before.shape) < 0.08, random, before)
-    embedded = network.embed_speech(before)
-    if corrupt:
-        keep = (torch.rand(before.shape[:2]) > 0.1) & (torch.rand(len(before), 1) > 0.5)
-        embedded = embedded * keep.unsqueeze(-1)
-    start = network.speech_start().expand(len(codes), 1, -1)
-    return torch.cat([start.to(embedded.dtype), embedded], 1)
 
 
 @dataclass(frozen=True)
