@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,8 +20,8 @@ from studio.lalm.embedded.features import Source
 from studio.lalm.embedded.network import SPEECH_POSITION, STRIDE, Network, encoder_lengths
 
 MAX_WORDS = 16
-PROSODY_TEMPERATURE = 0.7
-"""Of seeded decoding; the spectral heads, which carry the words, stay greedy."""
+SEEDED_SPREAD = 0.5
+"""How far a seeded take strays from the greedy one, in standard deviations of each prosody head."""
 
 MIN_ADVANCE_SHARE = 0.5
 """No token moves by less than this share of its own length, so that every generation ends with its source."""
@@ -59,7 +60,7 @@ class _State:
 
 
 class _Heads:
-    """Picks one class per head from flat logits [B, sum of sizes], greedily or by a row's own generator."""
+    """Picks the likeliest class per head from flat logits [B, sum of sizes]."""
 
     def __init__(self) -> None:
         widest = max(tokens.HEAD_SIZES)
@@ -68,20 +69,24 @@ class _Heads:
         sizes = torch.tensor(tokens.HEAD_SIZES)[:, None]
         self.index = torch.tensor(starts)[:, None] + torch.minimum(column, sizes - 1)
         self.outside = column >= sizes
-        slowest = int(tokens.RATE_OCTAVES.encode(torch.log2(torch.tensor(MIN_ADVANCE_SHARE)).item()))
+        slowest = int(tokens.RATE_OCTAVES.encode(math.log2(MIN_ADVANCE_SHARE)))
         self.outside[0, :slowest] = True
 
-    def pick(self, logits: Tensor, generators: list[torch.Generator | None]) -> Tensor:
+    def pick(self, logits: Tensor) -> Tensor:
         """int64 [B, heads]."""
-        grid = logits[:, self.index].masked_fill(self.outside, -torch.inf)
-        if any(generator is not None for generator in generators):
-            noise = torch.zeros(grid.shape)
-            for row, generator in enumerate(generators):
-                if generator is not None:
-                    uniform = torch.rand((tokens.PROSODY, grid.shape[2]), generator=generator).clamp(1e-9, 1 - 1e-9)
-                    noise[row, : tokens.PROSODY] = -torch.log(-torch.log(uniform)) * PROSODY_TEMPERATURE
-            grid = grid + noise
-        return grid.argmax(-1)
+        return logits[:, self.index].masked_fill(self.outside, -torch.inf).argmax(-1)
+
+
+def _manner(seed: int | None) -> Tensor:
+    """How a seeded row acts, drawn once for the whole take: offsets of the ordinal heads in standard deviations, [7].
+
+    Drawn anew for every token it would be jitter, not acting. Both pitch points of a token move together.
+    """
+    if seed is None:
+        return torch.zeros(len(tokens.ORDINAL_HEADS))
+    offset = torch.randn(len(tokens.ORDINAL_HEADS), generator=torch.Generator().manual_seed(seed)) * SEEDED_SPREAD
+    offset[2] = offset[1]
+    return offset
 
 
 class Generation:
@@ -92,7 +97,7 @@ class Generation:
         self._taps = taps
         self._rows = rows
         self._heads = _Heads()
-        self._generators = [None if row.seed is None else torch.Generator().manual_seed(row.seed) for row in rows]
+        self._manner = torch.stack([_manner(row.seed) for row in rows]).unsqueeze(1)
         self._forwards = 0
 
     @torch.inference_mode()
@@ -153,7 +158,7 @@ class Generation:
     def _step(self, state: _State) -> _State:
         network = self._network
         words = network.lm_head(state.hidden).argmax(-1)
-        codes = self._heads.pick(state.speech, self._generators)
+        codes = self._heads.pick(state.speech)
         inputs = torch.zeros_like(state.hidden)
         speaking = []
         for index, row in enumerate(self._rows):
@@ -197,4 +202,4 @@ class Generation:
             use_cache=True,
         ).last_hidden_state
         # Every position passes the read-out's gate once, as it does every layer's, so that all gates count alike.
-        return _State(hidden[:, -1], self._network.speech_logits(hidden)[:, -1])
+        return _State(hidden[:, -1], self._network.speech_logits(hidden, self._manner)[:, -1])

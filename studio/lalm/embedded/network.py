@@ -18,7 +18,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
 
 from studio.lalm.embedded.features import CHANNELS
 from studio.lalm.embedded.text import INDEX, SPEECH, VOCABULARY, instruction
-from studio.lalm.embedded.tokens import HEAD_SIZES
+from studio.lalm.embedded.tokens import HEAD_SIZES, ORDINAL_HEADS, neutral_classes
 
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
 """Characters of the encoder's auxiliary CTC head; class 0 is blank."""
@@ -27,6 +27,8 @@ INSTRUCTION_POSITION = 256
 SPEECH_POSITION = 320
 STRIDE = 4
 """Feature frames (10 ms) per encoder output."""
+
+_MEAN_SCALE = 4.0
 
 WINDOW = range(-4, 13)
 """Feature frames around the current source position that a speech position sees."""
@@ -91,6 +93,7 @@ class Network(nn.Module):
     """All trained parts of the embedded model but the codec."""
 
     window: Tensor
+    neutral: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -109,15 +112,18 @@ class Network(nn.Module):
             )
         )
         self.lm_head = nn.Linear(hidden, len(VOCABULARY), bias=False)
-        total = sum(HEAD_SIZES)
+        categories = [size for head, size in enumerate(HEAD_SIZES) if head not in ORDINAL_HEADS]
         # Speech is read through one more gated MLP, with nothing around it: what attention merely copied from the
         # instruction has to pass a gate before it can be heard.
         self.readout = Qwen2MLP(self.model.config)
-        self.speech_head = nn.Linear(hidden, total)
+        self.speech_head = nn.Linear(hidden, sum(categories))
+        self.ordinal_mean = nn.Linear(hidden, len(ORDINAL_HEADS))
+        self.ordinal_precision = nn.Parameter(torch.zeros(len(ORDINAL_HEADS)))
         self.source_window = nn.Sequential(nn.Linear(len(WINDOW) * CHANNELS, 384), nn.GELU(), nn.Linear(384, hidden))
         self.source_context = nn.Linear(hidden, hidden, bias=False)
         for weight in (self.lm_head.weight, self.speech_head.weight):
             nn.init.normal_(weight, std=0.02)
+        self.register_buffer("neutral", torch.tensor(neutral_classes(), dtype=torch.float32), persistent=False)
         self.register_buffer("window", torch.tensor(list(WINDOW)), persistent=False)
 
     def embed_words(self, ids: Tensor) -> Tensor:
@@ -154,9 +160,28 @@ class Network(nn.Module):
         """Embedding [hidden] of ``<speech>``, the input from which the first speech token is predicted."""
         return self.embed_words(torch.tensor(SPEECH, device=self.window.device))
 
-    def speech_logits(self, states: Tensor) -> Tensor:
-        """Logits of all heads [..., sum of sizes] from the decoder's states [..., hidden]."""
-        return self.speech_head(self.readout(states))
+    def speech_logits(self, states: Tensor, offset: Tensor | None = None) -> Tensor:
+        """Logits of all heads [..., sum of sizes] from the decoder's states [..., hidden].
+
+        Ordinal heads are discretised Gaussians around a mean that the read-out's gates add up to, so that what a
+        neuron contributes moves the class by that much. ``offset`` [..., 7] moves the means, in standard deviations.
+        """
+        read = self.readout(states)
+        categories = self.speech_head(read)
+        mean = self.ordinal_mean(read) * _MEAN_SCALE + self.neutral
+        precision = F.softplus(self.ordinal_precision)
+        if offset is not None:
+            mean = mean + offset / torch.sqrt(2 * precision)
+        parts, at = [], 0
+        for head, size in enumerate(HEAD_SIZES):
+            if head in ORDINAL_HEADS:
+                index = ORDINAL_HEADS.index(head)
+                steps = torch.arange(size, device=states.device) - mean[..., index : index + 1]
+                parts.append(-precision[index] * steps.square())
+            else:
+                parts.append(categories[..., at : at + size])
+                at += size
+        return torch.cat(parts, -1)
 
     def readout_activity(self, states: Tensor) -> Tensor:
         """Mean over positions of the sum of the read-out's positive gates, for ``states`` [positions, hidden]."""

@@ -49,7 +49,8 @@ CODEBOOK_SIZE = 64
 
 PROSODY_HEADS = ("advance", "pitch0", "pitch1", "voicing", "energy", "effort", "body", "breath")
 PROSODY_SIZES = (29, 81, 81, VOICING_PATTERNS, 31, 23, 13, 17)
-HEAD_NAMES = PROSODY_HEADS + tuple(f"spectrum{index}" for index in range(CODEBOOKS))
+ORDINAL_HEADS = (0, 1, 2, 4, 5, 6, 7)
+"""Heads whose classes are steps of one scale; voicing and the codebooks are categories."""
 HEAD_SIZES = PROSODY_SIZES + (CODEBOOK_SIZE,) * CODEBOOKS
 PROSODY = len(PROSODY_HEADS)
 HEADS = len(HEAD_SIZES)
@@ -76,6 +77,12 @@ class Prosody:
 def advance_of(codes: npt.ArrayLike) -> Array:
     """Source frames a token covers, from its advance class."""
     return FRAMES * 2.0 ** RATE_OCTAVES.decode(codes)
+
+
+def neutral_classes() -> tuple[int, ...]:
+    """The class of each ordinal head that changes nothing."""
+    scales = (RATE_OCTAVES, SEMITONES, SEMITONES, ENERGY_DB, EFFORT, BODY, BREATH_DB)
+    return tuple(int(scale.encode(0.0)) for scale in scales)
 
 
 def encode_prosody(prosody: Prosody) -> Codes:
