@@ -23,13 +23,9 @@ _NAMES = {
     "lines": "mdi6.text-box-outline",
     "export": "mdi6.export-variant",
     "cancel": "mdi6.close",
-    "theme": "mdi6.theme-light-dark",
     "fit": "mdi6.arrow-expand-horizontal",
     "start": "mdi6.skip-previous",
-    "mute": "mdi6.volume-off",
-    "mask": "mdi6.blur",
     "dice": "mdi6.dice-5-outline",
-    "down": "mdi6.chevron-down",
 }
 
 

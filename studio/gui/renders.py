@@ -224,8 +224,7 @@ class Renders(QObject):
         arriving.chunks.append(samples)
         self._playback.stream(arriving.lane, samples, rate, first=first)
         drawing = draw_chunks(arriving.chunks, rate)
-        share = self._shares.get(arriving.lane, 0.0)
-        self._state.set_lane(arriving.lane, LaneContent(title_of(arriving.steer), drawing, None, share))
+        self._state.set_lane(arriving.lane, LaneContent(title_of(arriving.steer), drawing))
         if first and arriving.leading and self._state.auto_play:
             self._playback.audition(arriving.lane)
 

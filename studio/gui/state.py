@@ -78,12 +78,11 @@ class ShownTake:
 
 @dataclass(frozen=True, eq=False)
 class LaneContent:
-    """What lane A or B holds: a finished take, or one that is arriving (``shown`` None, ``share`` done)."""
+    """What lane A or B holds: a finished take, or one that is arriving (``shown`` None)."""
 
     title: str
     drawing: Drawing | None = None
     shown: ShownTake | None = None
-    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

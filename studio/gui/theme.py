@@ -10,9 +10,6 @@ from PySide6.QtWidgets import QApplication
 
 from studio.paths import resources_dir
 
-GRID = 8
-"""Spacing unit in device-independent pixels."""
-
 BODY_PX = 13
 SMALL_PX = 11
 
@@ -103,11 +100,6 @@ class Theme(QObject):
     def choice(self) -> str:
         """What the user chose: ``system``, ``dark`` or ``light``."""
         return self._choice
-
-    @property
-    def dark(self) -> bool:
-        """Whether the dark colours are in use."""
-        return self.colours is DARK
 
     def choose(self, choice: str) -> None:
         """Use ``dark`` or ``light``, or follow the ``system``."""

@@ -16,11 +16,10 @@ from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
+from tests.gui.driving import PATIENCE
 from tests.gui.standin import StandIn, loader
 
 NO_SOUND = "No sound output was found; connect headphones or speakers, then press play again."
-PATIENCE = 20_000
-"""Milliseconds to wait for something that takes milliseconds on an idle machine."""
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ from studio.paths import resources_dir
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.standin import StandIn, loader, make_mask
 
-PATIENCE = 60_000
+PATIENCE = 180_000
 
 SWAPS = 4
 """A busy machine drops samples on the way through the sound server: one of these should come through whole."""
@@ -78,13 +78,17 @@ class Stage:
         """Run the event loop until a condition is met."""
         loop, late = QEventLoop(), QTimer()
         look = QTimer()
-        look.timeout.connect(lambda: loop.quit() if met() else None)
+        look.timeout.connect(lambda: loop.quit() if met() or self.errors() else None)
         late.setSingleShot(True)
         late.timeout.connect(loop.quit)
         look.start(5)
         late.start(PATIENCE)
         loop.exec()
-        assert met(), f"waited in vain for {what}; notices: {[n.text for n in self.window.notices.waiting]}"
+        assert met(), f"waited in vain for {what}; errors: {self.errors()}"
+
+    def errors(self) -> list[str]:
+        """What the window complains about."""
+        return [notice.text for notice in self.window.notices.waiting if notice.kind == "error"]
 
     def wait_for_takes(self, count: int) -> None:
         """Until there are that many takes and nothing else is coming."""
@@ -127,7 +131,7 @@ def first_minute(stage: Stage, folder: Path) -> dict[str, Any]:
         "heard_after_swap": heard_after,
         "swapped_at": swapped_at,
         "gains": [state.gains[lane] for lane in "AB"],
-        "notices": [notice.text for notice in window.notices.waiting if notice.kind == "error"],
+        "errors": stage.errors(),
         "model": studio.state.model.model_id if studio.state.model is not None else None,
     }
 
@@ -152,7 +156,7 @@ def silent(stage: Stage, folder: Path) -> dict[str, Any]:
         "playing": studio.playback.playing,
         "heard": studio.playback.heard,
         "exported": (folder / "sad.wav").stat().st_size,
-        "errors": [notice.text for notice in window.notices.waiting if notice.kind == "error"],
+        "errors": stage.errors(),
     }
 
 

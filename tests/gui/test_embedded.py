@@ -18,7 +18,10 @@ def test_cancel_midway_and_render_again(
 ) -> None:
     window = open_window(shipped_loader(tmp_path))
     studio, state = window.studio, window.studio.state
-    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: (state.source is not None and state.mask is not None) or window.notices.isVisible(), timeout=PATIENCE
+    )
+    assert window.notices.waiting == []
     long_line = max(studio.sources.demo_lines, key=lambda line: len(line.text))
     studio.sources.open_line(long_line)
     qtbot.waitUntil(lambda: state.source is not None and long_line.id in state.source.name, timeout=PATIENCE)

@@ -50,7 +50,7 @@ def test_the_first_minute_is_heard(null_sink: NullSink, tmp_path: Path) -> None:
     assert likest > 0.8
     assert seen["heard_by_itself"] == ["A", "B"], "each take plays as it is made"
     assert seen["heard_after_swap"] == "B"
-    assert seen["notices"] == []
+    assert seen["errors"] == []
     document = json.loads((tmp_path / "B.json").read_text())
     assert document["settings"]["strengths"]["angry"] > 0.9
     assert document["synthetic_speech"] is True

@@ -45,7 +45,6 @@ class TimeCanvas(QWidget):
         self.axis = axis
         self._pressed_at: float | None = None
         self._dragging = False
-        self.setMouseTracking(False)
         axis.view_changed.connect(self.redraw)
         axis.loop_changed.connect(self.update)
         axis.playhead_changed.connect(self._move_playhead)
