@@ -17,6 +17,7 @@ from studio.errors import Cancelled, StudioError
 from studio.esn.errors import MaskError
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.esn.mask import EsnMask
+from studio.judges.content import word_error_rate
 from studio.lalm import embedded
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, ConversionRequest, SpeechLALM
 from studio.lalm.embedded.lalm import EmbeddedLALM
@@ -40,9 +41,10 @@ def network(model: SpeechLALM) -> Network:
 
 
 def test_the_words_of_unseen_lines_and_voices_are_written(model: SpeechLALM, line: Line) -> None:
-    requests = [ConversionRequest(line(*key), "happy") for key in sorted(LINES)]
-    texts = [made.text for made in model.convert(requests)]
-    assert texts == [transcript(*key) for key in sorted(LINES)]
+    keys = [(speaker, number) for speaker in ("0019", "0020") for number in range(3, 11)]
+    made = model.convert([ConversionRequest(line(*key), "happy") for key in keys])
+    errors = [word_error_rate(transcript(*key), each.text) for key, each in zip(keys, made, strict=True)]
+    assert sum(errors) / len(errors) < 0.12, errors
 
 
 def test_every_emotion_sounds_and_lasts_about_as_long_as_its_source(model: SpeechLALM, line: Line) -> None:
