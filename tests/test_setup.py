@@ -86,9 +86,7 @@ def machine(folder: Path, **commands: str) -> dict[str, str]:
 
 
 def set_up(checkout: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [".ci/setup", *arguments], cwd=checkout, env=env, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([".ci/setup", *arguments], cwd=checkout, env=env, capture_output=True, text=True, check=False)
 
 
 def test_without_rights_the_exact_line_is_printed_and_set_up_goes_on(checkout: Path, tmp_path: Path) -> None:
