@@ -11,23 +11,28 @@ from typing import Any
 from studio.errors import StudioError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def replace_bytes(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content``: a crash or a full disk leaves the old file, or none, never half a one.
 
-    Missing parent folders are made. Raises StudioError when the file cannot be written.
+    Raises OSError.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        with partial.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As ``replace_bytes``, making missing parent folders; raises StudioError when the file cannot be written."""
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        replace_bytes(path, content)
     except OSError as error:
         raise StudioError(f"'{path}' cannot be written: {reason(error)}.") from error
 

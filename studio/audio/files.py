@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import secrets
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from studio.atomic import replace_bytes
 from studio.audio.clip import Clip, FloatArray
 from studio.audio.containers import ForgivingReader, is_cut_short, looks_like_audio
 from studio.errors import StudioError
@@ -154,7 +154,7 @@ def _save(file: Path, clip: Clip, container: str, subtype: str) -> int:
     except soundfile.SoundFileError as error:
         raise AudioFileError(f"'{file.name}' cannot be written as {container} at {clip.rate} Hz.") from error
     try:
-        _write_atomically(file, encoded.getvalue())
+        replace_bytes(file, encoded.getvalue())
     except OSError as error:
         raise AudioFileError(f"'{file}' cannot be written: {_reason(error)}.") from error
     return clipped
@@ -177,20 +177,6 @@ def _quantise(samples: FloatArray, subtype: str) -> tuple[npt.NDArray[np.generic
     if bits == 16:
         return whole.astype(np.int16), clipped
     return whole.astype(np.int32) << 8, clipped
-
-
-def _write_atomically(file: Path, content: bytes) -> None:
-    """Replace ``file`` by ``content``; a crash or a full disk leaves the old file, or none, never half a one."""
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _length(seconds: float) -> str:
