@@ -17,7 +17,7 @@ from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
 from studio.lalm.embedded import text, tokens
 from studio.lalm.embedded.features import Source
-from studio.lalm.embedded.network import SPEECH_POSITION, STRIDE, Network, encoder_lengths
+from studio.lalm.embedded.network import SPEECH_POSITION, STRIDE, Decoded, Network, encoder_lengths
 
 MAX_WORDS = 16
 SEEDED_SPREAD = 0.5
@@ -152,6 +152,7 @@ class Generation:
         valid = torch.stack([torch.arange(size) >= size - len(item) for item, _ in prompts])
         self._valid = None if bool(valid.all()) else valid
         self._place = places[:, -1]
+        self._own = network.neutral.repeat(len(self._rows), 1, 1)
         self._cache = DynamicCache(config=network.model.config)
         return self._forward(embeddings, places, self._valid, generated=False)
 
@@ -183,7 +184,8 @@ class Generation:
         if speaking:
             at = torch.tensor([[self._rows[index].position] for index in speaking])
             seen = network.at_source(self._features[speaking], self._encoded[speaking], self._lengths[speaking], at)
-            inputs[speaking] += seen[:, 0]
+            inputs[speaking] += seen.embedding[:, 0]
+            self._own[speaking] = seen.own
         alive = torch.tensor([[not row.done] for row in self._rows])
         return self._forward(inputs.unsqueeze(1), self._place.unsqueeze(1), alive, generated=True)
 
@@ -194,12 +196,7 @@ class Generation:
             # Finished rows may attend to anything; only the padding before a prompt has to stay hidden.
             self._valid = F.pad(self._valid, (0, 1), value=True)
         self._forwards += 1
-        hidden = self._network.model(
-            inputs_embeds=embeddings,
-            position_ids=places,
-            attention_mask=None if self._valid is None else self._valid.long(),
-            past_key_values=self._cache,
-            use_cache=True,
-        ).last_hidden_state
-        # Every position passes the read-out's gate once, as it does every layer's, so that all gates count alike.
-        return _State(hidden[:, -1], self._network.speech_logits(hidden, self._manner)[:, -1])
+        mask = None if self._valid is None else self._valid.long()
+        decoded = self._network.decode(embeddings, places, mask, self._cache)
+        last = Decoded(decoded.state[:, -1:], decoded.written[:, -1:])
+        return _State(last.state[:, 0], self._network.speech_logits(last, self._own, self._manner)[:, 0])

@@ -83,7 +83,6 @@ class EmbeddedLALM:
             content_modes=(Content.FREE, Content.LOCK),
             streams=True,
             batches=True,
-            layer_labels={LANGUAGE: (*(str(layer) for layer in range(config.layers)), "read-out")},
         )
 
     @property
