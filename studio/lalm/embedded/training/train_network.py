@@ -23,6 +23,7 @@ from studio.lalm.embedded.training.augment import Augmenter
 from studio.lalm.embedded.training.corpus import JUDGE_LINES, NETWORK_LINES, Line, load_lines
 from studio.lalm.embedded.training.memory import keep_freed_memory
 from studio.lalm.embedded.training.renderings import coded_at, expected_strength, render
+from studio.lalm.embedded.training.splices import Splicer
 
 MEETING = "workers"
 """File by which the processes of one run find each other; must not exist when they start."""
@@ -247,6 +248,7 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
     rng = np.random.default_rng([plan.seed, rank, steps])
     torch.manual_seed(plan.seed * 1000 + rank + 7919 * steps)
     augmenter, smoothing = Augmenter(), smoothing_matrices()
+    splicer = Splicer(lines)
     lines = sorted(lines, key=lambda line: line.frames)
     queue: list[np.ndarray] = []
     started, saved, recent = time.monotonic() - elapsed, time.monotonic(), []
@@ -256,7 +258,7 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
             order = np.argsort(np.arange(len(lines)) + rng.normal(0, 60, len(lines)))
             queue = [order[at : at + _SOURCES] for at in range(0, len(order), _SOURCES)]
             rng.shuffle(queue)
-        chosen = [lines[index] for index in queue.pop()]
+        chosen = [splicer.draw(lines[index], rng) for index in queue.pop()]
         for group in optimiser.param_groups:
             group["lr"] = _LEARNING_RATE * min(1.0, (steps + 1) / 150) * (1 - share) + 1e-5
         batch = make_batch(chosen, codec, augmenter, _TARGETS, rng)
