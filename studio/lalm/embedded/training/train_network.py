@@ -33,7 +33,10 @@ _TARGETS = 2
 _STRENGTH_SPREAD = 0.1
 _WRONG_WORDS = 0.2
 _TRAFFIC_COST = 0.03
-"""Price of moving prosody by one class: departures from the source take few gates, open only for what needs them."""
+"""Price of moving prosody by one class: departures from the source take few gates, open only for what needs them.
+
+It falls to nothing with the learning rate, since any price also makes emotions fainter than they should be.
+"""
 
 _LEAST_SIZE = 1e-4
 
@@ -106,7 +109,9 @@ def smoothing_matrices() -> list[Tensor]:
     return [ordinal[name] for name in tokens.PROSODY_HEADS] + [pair] * tokens.CODEBOOKS
 
 
-def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: bool) -> tuple[Tensor, Tensor]:
+def losses(
+    network: Network, batch: Batch, smoothing: list[Tensor], corrupt: bool, traffic_cost: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Total loss and its parts: text, CTC, traffic through the gates, then one per head."""
     encoded, ctc = network.encoder(batch.features, batch.lengths)
     letters = [torch.tensor([LETTERS.index(letter) + 1 for letter in line.text]) for line in batch.lines]
@@ -165,7 +170,7 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
     moved = traffic.classes_moved(index, emotions.repeat_interleave(counts))
     total = (head_losses * _HEAD_WEIGHTS).sum() / _HEAD_WEIGHTS.sum() + text_loss + 0.5 * ctc_loss
     parts = torch.cat([torch.stack([text_loss, ctc_loss, moved]), head_losses]).detach()
-    return total + _TRAFFIC_COST * moved, parts
+    return total + traffic_cost * moved, parts
 
 
 class _Traffic:
@@ -263,7 +268,7 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
             group["lr"] = _LEARNING_RATE * min(1.0, (steps + 1) / 150) * (1 - share) + 1e-5
         batch = make_batch(chosen, codec, augmenter, _TARGETS, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, parts = losses(network, batch, smoothing, corrupt=True)
+            loss, parts = losses(network, batch, smoothing, True, _TRAFFIC_COST * (1 - share))
         optimiser.zero_grad()
         loss.backward()
         share = _average(parameters, (time.monotonic() - started) / 60 / plan.minutes, plan.workers)
