@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 def report(path: Path, found: Evaluation) -> str:
     """Everything found with one mask, as tables for a person."""
-    lines = [f"{path}  {found.metadata['selector']} at rate {found.metadata['rate']}, {found.metadata['mode']}, "
+    lines = [f"{path}  {found.metadata['method']} at rate {found.metadata['rate']}, {found.metadata['mode']}, "
              f"judge {found.metadata['judge']}"]  # fmt: skip
     lines += found.notes
     for name, group in found.groups.items():

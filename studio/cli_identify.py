@@ -51,6 +51,9 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument("--batch", type=at_least(1), default=16, metavar="N", help="conversions at once (default: 16)")
     parser.add_argument("--convert-all", action="store_true", help="go on with an emotion after C successes")
     parser.add_argument("--no-audio", action="store_true", help="do not keep what was generated")
+    parser.add_argument(
+        "--successes-only", action="store_true", help="keep no counts of rejections; people cannot accept them then"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="MASK", help="mask to write (*.esn.safetensors)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="job folder (default: MASK's name with .job)")
     parser.add_argument("--json", action="store_true", help="print one JSON line per event")
@@ -91,6 +94,7 @@ def _identify(args: argparse.Namespace) -> int:
         batch=args.batch,
         stop_early=not args.convert_all,
         keep_audio=not args.no_audio,
+        keep_rejected=not args.successes_only,
     )
     work = args.work or args.out.with_name(args.out.name.removesuffix(".safetensors").removesuffix(".esn") + ".job")
     judge = load_judge(args.judge)
@@ -102,7 +106,7 @@ def _identify(args: argparse.Namespace) -> int:
         print_event({"event": "saved", "out": str(args.out), "fingerprint": found.mask.fingerprint()})
     else:
         counts = ", ".join(f"{emotion} {found.mask.count(emotion)}" for emotion in found.mask.emotions)
-        print(f"{args.out}: {args.selector} at rate {args.rate:g} ({counts} neurons); the job is in {work}")
+        print(f"{args.out}: {found.mask.method} at rate {args.rate:g} ({counts} neurons); the job is in {work}")
     return 0
 
 

@@ -179,6 +179,8 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:
     """What a mask's metadata says, in a reader's words and order; only what is there."""
+    from studio.esn.mask import method_name
+
     names = (
         ("selector", "Selector"),
         ("rate", "Rate"),
@@ -188,4 +190,5 @@ def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:
         ("judge", "Judge"),
         ("date", "Made"),
     )
-    return tuple((title, str(metadata[key])) for key, title in names if metadata.get(key) is not None)
+    known = metadata | {"selector": method_name(metadata) or None}
+    return tuple((title, str(known[key])) for key, title in names if known.get(key) is not None)

@@ -13,9 +13,10 @@ from studio.errors import Cancelled, StudioError
 from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
 from studio.lalm.base import Content, Conversion, ConversionRequest, Progress, SpeechLALM
-from studio.pipelines.job import Attempt, JobFolder
+from studio.pipelines.job import JobFolder
 from studio.pipelines.listening import hear, is_savable
 from studio.pipelines.plan import Batch
+from studio.pipelines.records import Attempt
 
 
 def attempt(
@@ -27,14 +28,16 @@ def attempt(
     module: str,
     wer_threshold: float,
     keep_audio: bool,
+    keep_rejected: bool,
     progress: Progress,
     cancelled: Callable[[], bool],
 ) -> list[Attempt]:
     """Convert ``batch`` while counting the gates of ``module``; shards and audio go into the job's folder.
 
-    A conversion succeeds when the judge hears the target and the emitted text's WER is at most ``wer_threshold``. A
-    source that cannot be read is an attempt that failed. Raises Cancelled when asked to stop, StudioError when the
-    model cannot carry the batch out or a file cannot be written.
+    ``keep_rejected`` keeps the counts of conversions that fail too, so that a person may accept them. A conversion
+    succeeds when the judge hears the target and the emitted text's WER is at most ``wer_threshold``. A source that
+    cannot be read is an attempt that failed. Raises Cancelled when asked to stop, StudioError when the model cannot
+    carry the batch out or a file cannot be written.
     """
     clips = [_load(each.path, model.info.max_seconds) for each in batch.utterances]
     requests = [
@@ -62,7 +65,9 @@ def attempt(
             continue
         if cancelled():
             raise Cancelled
-        attempts.append(_judged(blank, utterance, clip, next(conversions), judge, job, wer_threshold, keep_audio))
+        attempts.append(
+            _judged(blank, utterance, clip, next(conversions), judge, job, wer_threshold, keep_audio, keep_rejected)
+        )
     return attempts
 
 
@@ -75,6 +80,7 @@ def _judged(
     job: JobFolder,
     wer_threshold: float,
     keep_audio: bool,
+    keep_rejected: bool,
 ) -> Attempt:
     wer = word_error_rate(utterance.text or "", conversion.text)
     heard = hear(judge, conversion.audio, source)
@@ -89,9 +95,10 @@ def _judged(
     else:
         reason = ""
     shard = audio = None
-    if conversion.statistics is not None and not reason:
+    audible = is_savable(conversion.audio)
+    if conversion.statistics is not None and (not reason or (keep_rejected and audible)):
         shard = job.save_shard(utterance.key, blank.emotion, conversion.statistics)
-    if keep_audio and is_savable(conversion.audio):
+    if keep_audio and audible:
         audio = job.audio_name(utterance.key, blank.emotion)
         save_flac(job.path / audio, conversion.audio)
     return replace(

@@ -19,8 +19,10 @@ from studio.esn.statistics import EmotionStatistics
 from studio.judges.base import EmotionJudge
 from studio.lalm.base import LANGUAGE, ModelInfo, Progress, SpeechLALM, never, no_progress
 from studio.pipelines.attempts import attempt
-from studio.pipelines.job import Attempt, JobFolder, draw, load_job_statistics, statistics_of
+from studio.pipelines.evidence import draw, load_job_statistics, statistics_of
+from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import Batch, distinct, plan
+from studio.pipelines.records import Attempt
 
 __all__ = ["Event", "Finished", "Identification", "IdentifySettings", "Progressed", "Started", "Warned", "identify",
            "load_job_statistics"]  # fmt: skip
@@ -39,7 +41,8 @@ class IdentifySettings:
     ``cap``, ``selector``, ``rate`` and ``percentile`` may change when a job is resumed: they need no new conversions,
     or only more of the same. ``split`` names where the utterances come from, for the record. ``batch`` conversions run
     together where the model can. ``stop_early`` leaves off an emotion once ``cap`` of its conversions succeeded; the
-    sample is the same either way (``plan``). Raises StudioError for numbers that make no sense.
+    sample is the same either way (``plan``). ``keep_rejected`` keeps the counts of conversions the judge refuses, which
+    a person may accept later (``verdicts``), at the cost of disk. Raises StudioError for numbers that make no sense.
     """
 
     emotions: tuple[str, ...] = TARGETS
@@ -54,6 +57,7 @@ class IdentifySettings:
     batch: int = 16
     stop_early: bool = True
     keep_audio: bool = True
+    keep_rejected: bool = True
 
     def __post_init__(self) -> None:
         if not self.emotions:
@@ -163,6 +167,7 @@ def identify(
                     module=settings.module,
                     wer_threshold=settings.wer_threshold,
                     keep_audio=settings.keep_audio,
+                    keep_rejected=settings.keep_rejected,
                     progress=run.within(progress, len(batch.utterances)),
                     cancelled=cancelled,
                 )

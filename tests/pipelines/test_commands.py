@@ -61,7 +61,7 @@ def test_identify_says_what_a_person_should_know(listed, tmp_path, capsys):
     out = tmp_path / "toy.esn.safetensors"
     assert run("identify", listed[0], "--rate", 0.2, "--out", out, "--work", tmp_path / "work", "--limit", 4) == 0
     printed, said = capsys.readouterr()
-    assert printed.startswith(f"{out}: cas at rate 0.2 (")
+    assert printed.startswith(f"{out}: CAS at rate 0.2 (")
     assert "there is no recording 'absent.wav'" in said
     assert "Left out, being none of the five emotions: fear 1." in said
     assert f"Up to 16 conversions; the job is in {tmp_path / 'work'}." in said
@@ -123,7 +123,7 @@ def test_evaluate_prints_tables(listed, made, capsys):
     assert evaluate(listed, made) == 0
     printed = capsys.readouterr().out
     for expected in (
-        "cas at rate 0.2, gain, judge toy-judge", "all: 4 utterances", "test-seen: ", "test-unseen: ", "baseline",
+        "CAS at rate 0.2, gain, judge toy-judge", "all: 4 utterances", "test-seen: ", "test-unseen: ", "baseline",
         "self 0.5", "self 2", "cross 2", "random 2", "deactivate", "mask \\ target", "self-cross gap",
     ):  # fmt: skip
         assert expected in printed

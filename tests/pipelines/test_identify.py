@@ -14,6 +14,7 @@ from studio.esn.mask import EsnMask
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.lalm.base import ConversionRequest
+from studio.pipelines.evidence import draw
 from studio.pipelines.identify import (
     Event,
     Finished,
@@ -24,8 +25,9 @@ from studio.pipelines.identify import (
     identify,
     load_job_statistics,
 )
-from studio.pipelines.job import JobError, JobFolder, draw, read_attempts
+from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import drawing_key
+from studio.pipelines.records import JobError, read_attempts
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import WIDTHS, ToyJudge, ToyModel
 
@@ -57,7 +59,7 @@ def test_a_success_is_judged_the_target_and_keeps_its_words(done, corpus):
         assert attempt.wer is not None
         right = max(attempt.judged.items(), key=lambda entry: entry[1])[0] == attempt.emotion
         assert attempt.success == (right and attempt.wer <= 0.15) == (attempt.reason == "")
-        assert (attempt.shard is not None) == attempt.success
+        assert attempt.shard is not None
         assert load_clip(work / attempt.audio).seconds == pytest.approx(0.4)
 
 
