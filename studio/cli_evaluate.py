@@ -193,9 +193,9 @@ def _document(found: Evaluation) -> dict[str, Any]:
 
 
 def _splits(corpus: Corpus, args: argparse.Namespace) -> dict[str, list[Utterance]]:
-    from studio.corpora.splits import choose, split_corpus, spread
+    from studio.corpora.splits import choose, choose_split, spread
 
-    split = split_corpus(corpus, args.seed)
+    split = choose_split(corpus.layout, corpus.utterances, args.seed)
     parts = {
         name: [each for each in choose(split, [name]) if each.emotion == NEUTRAL] for name in dict.fromkeys(args.split)
     }

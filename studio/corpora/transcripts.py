@@ -10,7 +10,7 @@ _UTF16_SHARE = 0.3
 
 
 def read_text(path: Path) -> str:
-    """The text of ``path``: UTF-8, UTF-16 with or without a byte order mark, or else ISO-8859-1.
+    """The text of ``path``: UTF-8, UTF-16 with or without a byte order mark, GB 2312, or else Windows' ISO-8859-1.
 
     Raises OSError when the file cannot be read.
     """
@@ -26,7 +26,11 @@ def decode(content: bytes) -> str:
     zeros = (content[0::2].count(0), content[1::2].count(0))
     if max(zeros) > _UTF16_SHARE * len(content) / 2:
         return content.decode("utf-16-le" if zeros[1] > zeros[0] else "utf-16-be", errors="replace")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode("iso-8859-1")
+    # Half of ESD's Mandarin speakers are in GB 2312, which hardly any text in Latin letters happens to be valid in;
+    # what is called ISO-8859-1 has Windows' quotation marks where that has control characters.
+    for encoding in ("utf-8", "gb2312", "cp1252"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("iso-8859-1")
