@@ -69,7 +69,13 @@ class SettingsPage(Page):
 
     def lacking(self) -> str | None:
         """Why one cannot go on."""
-        return None if self._search.recipe.emotions else "Choose at least one emotion."
+        recipe, loaded = self._search.recipe, self._search.keeper.loaded
+        if not recipe.emotions:
+            return "Choose at least one emotion."
+        neurons = sum(loaded.model.info.gates.get(recipe.module, ())) if loaded is not None else 0
+        if neurons and recipe.rate * neurons < 1:
+            return f"{recipe.rate * 100:.2f} % of {neurons:,} neurons is none; choose a larger rate."
+        return None
 
     def _lay_out(self) -> None:
         boxes = QWidget()
@@ -156,12 +162,12 @@ class SettingsPage(Page):
         for emotion, box in self.emotions.items():
             box.setChecked(emotion in recipe.emotions)
         self.selector.setCurrentIndex(self.selector.findData(recipe.selector))
-        self.rate.setValue(recipe.rate * 100)
-        self.cap.setValue(recipe.cap)
-        self.wer.setValue(recipe.wer_threshold * 100)
-        self.percentile.setValue(recipe.percentile)
-        self.seed.setValue(recipe.seed)
-        self.batch.setValue(recipe.batch)
+        _show_number(self.rate, recipe.rate * 100)
+        _show_number(self.wer, recipe.wer_threshold * 100)
+        _show_number(self.percentile, recipe.percentile)
+        for box, number in ((self.cap, recipe.cap), (self.seed, recipe.seed), (self.batch, recipe.batch)):
+            if box.value() != number:
+                box.setValue(number)
         self.stop_early.setChecked(recipe.stop_early)
         self.keep_audio.setChecked(recipe.keep_audio)
         for control in self._controls():
@@ -237,6 +243,12 @@ def _decimals(least: float, most: float, places: int, step: float, suffix: str) 
     box.setSuffix(suffix)
     box.setFixedWidth(_VALUE_WIDTH)
     return box
+
+
+def _show_number(box: QDoubleSpinBox, value: float) -> None:
+    """Show a value, unless it is there: setting it would disturb who is typing it."""
+    if abs(box.value() - value) > 0.5 * 10 ** -box.decimals():
+        box.setValue(value)
 
 
 def _short(folder: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QSpinBox, QWizard
+from PySide6.QtWidgets import QAbstractSpinBox, QLineEdit, QWizard
 from pytestqt.qtbot import QtBot
 
 from studio.audio.clip import Clip
@@ -26,6 +26,7 @@ from studio.paths import resources_dir
 from tests.gui.driving import PATIENCE, press
 from tests.pipelines.toy import RATE, ToyJudge, ToyModel
 
+TOY_RATE = 10.0
 WORDS = "the old house near river is still not mine today".split()
 
 
@@ -106,16 +107,16 @@ def type_into(field: QLineEdit, text: str) -> None:
     QTest.keyClicks(field, text)
 
 
-def type_number(box: QSpinBox, value: int) -> None:
+def type_number(box: QAbstractSpinBox, value: float) -> None:
     """Type a number and leave the box."""
     box.setFocus()
     box.selectAll()
-    QTest.keyClicks(box, str(value))
+    QTest.keyClicks(box, f"{value:g}")
     QTest.keyClick(box, Qt.Key.Key_Tab)
 
 
-def walk_to_settings(qtbot: QtBot, window: MainWindow, corpus: Path) -> FindNeurons:
-    """From the toolbar's button to the settings page."""
+def walk_to_settings(qtbot: QtBot, window: MainWindow, corpus: Path, rate: float = TOY_RATE) -> FindNeurons:
+    """From the toolbar's button to the settings page; the toy model has too few neurons for the paper's rate."""
     press(window.top.find)
     wizard = window.wizard
     assert wizard is not None
@@ -129,12 +130,14 @@ def walk_to_settings(qtbot: QtBot, window: MainWindow, corpus: Path) -> FindNeur
     qtbot.waitUntil(wizard.model.isComplete, timeout=PATIENCE)
     next_page(wizard)
     assert wizard.currentId() == Step.SETTINGS
+    type_number(wizard.settings.rate, rate)
     return wizard
 
 
 def wait_for_stage(qtbot: QtBot, search: Search, stage: Stage) -> None:
-    """Until the search is there."""
-    qtbot.waitUntil(lambda: search.stage is stage, timeout=PATIENCE)
+    """Until the search is there; it must not stop on the way."""
+    qtbot.waitUntil(lambda: search.stage in (stage, Stage.PAUSED), timeout=PATIENCE)
+    assert search.stage is stage
 
 
 def wait_for_conversions(qtbot: QtBot, search: Search, count: int) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget, QWizard
+from PySide6.QtWidgets import QAbstractButton, QWidget, QWizard
 from pytestqt.qtbot import QtBot
 
 from studio.errors import StudioError
@@ -20,7 +20,15 @@ from studio.gui.wizard.recipe import Recipe, load_recipe, save_recipe
 from studio.gui.wizard.search import Stage
 from studio.gui.wizard.wizard import FindNeurons, Step
 from tests.gui.driving import PATIENCE, press
-from tests.gui.wizard.driving import HeldModel, next_page, type_into, wait_for_stage, walk_to_settings
+from tests.gui.wizard.driving import (
+    TOY_RATE,
+    HeldModel,
+    next_page,
+    type_into,
+    type_number,
+    wait_for_stage,
+    walk_to_settings,
+)
 
 
 def controls(wizard: FindNeurons) -> Iterator[QWidget]:
@@ -49,6 +57,9 @@ def each_page(qtbot: QtBot, window: MainWindow, corpus: Path) -> Iterator[FindNe
         qtbot.waitUntil(wizard.button(QWizard.WizardButton.NextButton).isEnabled, timeout=PATIENCE)
         next_page(wizard)
         assert wizard.currentId() == step
+        if step is Step.SETTINGS:
+            assert wizard.settings.missing.text() == "0.50 % of 48 neurons is none; choose a larger rate."
+            type_number(wizard.settings.rate, TOY_RATE)
         if step is Step.RUN:
             wait_for_stage(qtbot, window.studio.search, Stage.FINISHED)
         if step is not Step.SAVE:
@@ -72,11 +83,10 @@ def test_tab_reaches_every_control(qtbot: QtBot, toy_window: MainWindow, toy: Pa
             for widget in controls(wizard)
             if widget.isEnabled() and not (isinstance(widget, QAbstractButton) and widget.group() is not None)
         }
-        wizard.activateWindow()
         reached: set[QWidget | None] = set()
         for _ in range(3 * len(expected) + 10):
-            QTest.keyClick(QApplication.focusWidget() or wizard, Qt.Key.Key_Tab)
-            reached.add(QApplication.focusWidget())
+            QTest.keyClick(wizard.focusWidget() or wizard, Qt.Key.Key_Tab)
+            reached.add(wizard.focusWidget())
         missing = {f"{type(widget).__name__} {widget.accessibleName()}" for widget in expected - reached}
         assert missing == set(), f"page {wizard.currentId()}"
 
@@ -111,15 +121,12 @@ def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(
 def test_settings_reach_the_recipe(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
     wizard = walk_to_settings(qtbot, toy_window, toy)
     page, search = wizard.settings, toy_window.studio.search
-    page.rate.setFocus()
-    page.rate.selectAll()
-    QTest.keyClicks(page.rate, "2.5")
-    QTest.keyClick(page.rate, Qt.Key.Key_Tab)
+    type_number(page.rate, 2.5)
     page.selector.setFocus()
     QTest.keyClick(page.selector, Qt.Key.Key_Down)
     QTest.keyClick(page.selector, Qt.Key.Key_Down)
     press(page.more)
-    press(page.keep_audio)
+    press(page.keep_audio, QPoint(10, page.keep_audio.height() // 2))
     recipe = search.recipe
     assert (recipe.rate, recipe.selector, recipe.keep_audio) == (0.025, "lape", False)
     assert page.percentile.isEnabled()
