@@ -5,26 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cli_output import ProgressBar, UsageError, printable, say
+from studio.cli_stopping import Stopping
 from studio.emotions import EMOTIONS, TARGETS, parse_emotion
-from studio.errors import StudioError
+from studio.errors import Cancelled, StudioError
 
 if TYPE_CHECKING:
     # torch loads only once there is work to do; --help must not wait for it.
     from studio.corpora.base import Corpus, Utterance
     from studio.pipelines.identify import Event
+    from studio.pipelines.workers import Workers
 
 DEMO = "demo"
 """Names the corpus that ships."""
 
 SELECTORS = ("cas", "mad", "lape", "lap", "random")
 EVERYTHING = "all"
+STOPPED = 130
+"""Exit code of work that was stopped from outside."""
+
 _SPLITS = ("identification", "development", "test-seen", "test-unseen", EVERYTHING)
 
 
@@ -49,6 +54,17 @@ def add_parsers(verbs: Any) -> None:
         "--emotions", type=emotions, default=TARGETS, metavar="E,...", help=f"targets (default: {','.join(TARGETS)})"
     )
     parser.add_argument("--module", default="language", help="gates to look at: language (default) or synthesis")
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="K/N", help="do every N-th batch only; job merge joins the parts"
+    )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="convert on a Ray cluster: its address, or auto (else: all cores of this machine)",
+    )
+    parser.add_argument(
+        "--ray-workers", type=at_least(1), metavar="N", help="models on it (default: one per GPU or core)"
+    )
     parser.add_argument("--batch", type=at_least(1), default=16, metavar="N", help="conversions at once (default: 16)")
     parser.add_argument("--convert-all", action="store_true", help="go on with an emotion after C successes")
     parser.add_argument("--no-audio", action="store_true", help="do not keep what was generated")
@@ -62,9 +78,11 @@ def add_parsers(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Identify and write the mask; returns 0, or 1 when the work failed."""
+    """Identify and write the mask; returns 0, 1 when the work failed, 130 when it was stopped and can go on."""
     if not args.wer >= 0 or not 0 <= args.percentile <= 100:
         raise UsageError("--wer must be 0 or more, and --percentile between 0 and 100.")
+    if args.ray_workers is not None and args.ray is None:
+        raise UsageError("--ray-workers says how many models a Ray cluster gets: add --ray auto, or its address.")
     try:
         return _identify(args)
     except StudioError as error:
@@ -72,15 +90,19 @@ def run(args: argparse.Namespace) -> int:
             raise
         print_event({"event": "failed", "error": str(error)})
         return 1
+    except (Cancelled, KeyboardInterrupt):
+        if args.json:
+            print_event({"event": "stopped", "job": str(_work(args))})
+        else:
+            say(f"Stopped; what was finished is kept in {_work(args)}, and the same command goes on there.")
+        return STOPPED
 
 
 def _identify(args: argparse.Namespace) -> int:
     from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import save_split
     from studio.esn.selectors import Selector
-    from studio.judges.catalog import load_judge
-    from studio.lalm.catalog import load_model
-    from studio.pipelines.identify import IdentifySettings, identify
+    from studio.pipelines.identify import IdentifySettings, identify_with
 
     corpus = open_corpus(args)
     split = _split(corpus, args)
@@ -97,14 +119,20 @@ def _identify(args: argparse.Namespace) -> int:
         split=args.split,
         batch=args.batch,
         stop_early=not args.convert_all,
+        part=args.part,
         keep_audio=not args.no_audio,
         keep_rejected=not args.successes_only,
     )
-    work = args.work or args.out.with_name(args.out.name.removesuffix(".safetensors").removesuffix(".esn") + ".job")
-    judge = load_judge(args.judge)
-    with closing(load_model(args.model)) as model, ProgressBar("identify", quiet=args.json) as bar:
+    work = _work(args)
+    with (
+        _workers(args) as workers,
+        Stopping("Stopping after what is being converted; once more to stop at once.") as stopping,
+        ProgressBar("identify", quiet=args.json) as bar,
+    ):
         report = _Report(bar, args.json, lambda: save_split(work / SPLIT_FILE, split))
-        found = identify(model, judge, utterances, settings, work, on_event=report, progress=bar)
+        found = identify_with(
+            workers, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked
+        )
     found.mask.save(args.out)
     if args.json:
         print_event({"event": "saved", "out": str(args.out), "fingerprint": found.mask.fingerprint()})
@@ -112,6 +140,28 @@ def _identify(args: argparse.Namespace) -> int:
         counts = ", ".join(f"{emotion} {found.mask.count(emotion)}" for emotion in found.mask.emotions)
         print(f"{args.out}: {found.mask.method} at rate {args.rate:g} ({counts} neurons); the job is in {work}")
     return 0
+
+
+@contextmanager
+def _workers(args: argparse.Namespace) -> Iterator[Workers]:
+    if args.ray is not None:
+        from studio.pipelines.cluster import RayWorkers
+
+        with RayWorkers(args.ray, args.model, args.judge, args.ray_workers) as cluster:
+            yield cluster
+        return
+    from studio.judges.catalog import load_judge
+    from studio.lalm.catalog import load_model
+    from studio.pipelines.workers import InProcess
+
+    judge = load_judge(args.judge)
+    with closing(load_model(args.model)) as model:
+        yield InProcess(model, judge)
+
+
+def _work(args: argparse.Namespace) -> Path:
+    out: Path = args.out
+    return args.work or out.with_name(out.name.removesuffix(".safetensors").removesuffix(".esn") + ".job")
 
 
 class _Report:
@@ -212,6 +262,13 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def _part(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no part such as 2/3, the second of three")
+    return int(part), int(parts)
 
 
 def share(text: str) -> float:

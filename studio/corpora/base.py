@@ -102,6 +102,11 @@ def corpus_fingerprint(utterances: Iterable[Utterance]) -> str:
     Neither where the corpus lies nor the order of ``utterances`` enters it. A recording that cannot be read enters as
     such.
     """
+    return fingerprint_of(corpus_entries(utterances))
+
+
+def corpus_entries(utterances: Iterable[Utterance]) -> list[str]:
+    """What of each utterance enters the fingerprint, sorted: its key, its transcript and the hash of its recording."""
     entries = []
     for each in utterances:
         try:
@@ -110,6 +115,11 @@ def corpus_fingerprint(utterances: Iterable[Utterance]) -> str:
         except OSError:
             content = "unreadable"
         entries.append("\t".join((each.key, each.text or "", content)))
+    return sorted(entries)
+
+
+def fingerprint_of(entries: Iterable[str]) -> str:
+    """The fingerprint of the corpus that has these ``corpus_entries``."""
     return hashlib.sha256("\n".join(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,13 +1,13 @@
 """The folder of an identification job: everything a later selection, cap or resumption needs, nothing twice.
 
-``job.json`` says what is converted and with what; ``conversions.jsonl`` grows by one line per conversion, a batch at a
-time; ``shards/`` holds the gate counts of each conversion as a statistics file; ``audio/`` what was generated.
+``job.json`` says what is converted and with what, ``corpus.jsonl`` from which recordings; ``conversions.jsonl`` grows
+by one line per conversion, a batch at a time; ``shards/`` holds the gate counts of each conversion as a statistics
+file; ``audio/`` what was generated.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +18,17 @@ from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.pipelines.locks import FolderLock
 from studio.pipelines.records import (
     CONVERSIONS,
+    CORPUS,
     FORMAT,
     SETTINGS,
     Attempt,
     JobError,
+    differing_settings,
+    entry_lines,
     read_document,
     read_lines,
+    settings_digest,
+    settings_of,
     to_lines,
     whole_batches,
 )
@@ -33,13 +38,14 @@ class JobFolder:
     """A job's folder, opened for writing by one process at a time; use as a context manager.
 
     ``settings`` are the ones results depend on: a folder made with others is refused, the same go on where the job
-    was left. ``date`` is that of the first run; ``cap`` may be another one each time.
-    Raises JobError when the folder belongs to another job or process, or is damaged.
+    was left. ``entries`` are those of the corpus (``corpus_entries``). ``date`` is that of the first run; ``cap`` may
+    be another one each time. Raises JobError when the folder belongs to another job or process, or is damaged.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], *, date: str, cap: int) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Any], entries: Sequence[str], *, date: str, cap: int) -> None:
         self.path = path
         self._settings = dict(settings)
+        self._entries = entries
         self._date = date
         self._cap = cap
         self._lock = FolderLock(path)
@@ -103,12 +109,14 @@ class JobFolder:
             self.document = {
                 "format": FORMAT,
                 "tool_version": __version__,
-                "digest": _digest(self._settings),
+                "digest": settings_digest(self._settings),
                 "settings": self._settings,
                 "date": self._date,
                 "cap": self._cap,
             }
             atomic.write_json(self.path / SETTINGS, self.document)
+        if not (self.path / CORPUS).exists():
+            atomic.write_bytes(self.path / CORPUS, entry_lines(self._entries))
         attempts, lost = read_lines(self.path)
         present = [each for each in attempts if each.shard is None or (self.path / each.shard).is_file()]
         self.attempts = whole_batches(present)
@@ -116,19 +124,19 @@ class JobFolder:
             atomic.write_bytes(self.path / CONVERSIONS, to_lines(self.attempts))
 
     def _require_same(self) -> None:
-        if self.document.get("digest") == _digest(self._settings):
+        if self.document.get("parts"):
+            raise JobError(
+                f"'{self.path}' was merged from jobs over different recordings and cannot be gone on with; go on with "
+                "those jobs and merge them again."
+            )
+        held = settings_of(self.document, self.path)
+        if settings_digest(held) == settings_digest(self._settings):
             return
-        held = self.document.get("settings")
-        held = held if isinstance(held, dict) else {}
-        differing = [name for name, value in self._settings.items() if held.get(name) != value]
+        differing = differing_settings(held, self._settings)
         raise JobError(
             f"'{self.path}' belongs to a job with other settings ({', '.join(differing).replace('_', ' ')}); "
             "choose another folder, or delete this one to start over."
         )
-
-
-def _digest(settings: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def _file_name(key: str, emotion: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from studio import atomic
 from studio.errors import StudioError
 
 FORMAT = 1
-SETTINGS, CONVERSIONS = "job.json", "conversions.jsonl"
+SETTINGS, CORPUS, CONVERSIONS = "job.json", "corpus.jsonl", "conversions.jsonl"
 
 
 class JobError(StudioError):
@@ -103,6 +104,43 @@ def read_document(folder: Path) -> dict[str, Any]:
     if document["format"] > FORMAT:
         raise JobError(f"'{path}' has format {document['format']}, newer than this version reads; update ESN Studio.")
     return document
+
+
+def settings_of(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings in ``job.json`` that results depend on; raises JobError when there are none."""
+    settings = document.get("settings")
+    if not isinstance(settings, dict):
+        raise JobError(f"'{folder / SETTINGS}' is damaged: it has no settings.")
+    return settings
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """SHA-256, as hex, that two jobs share when their settings are the same."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def differing_settings(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that are not the same."""
+    return [name for name in {**some, **others} if some.get(name) != others.get(name)]
+
+
+def entry_lines(entries: Iterable[str]) -> bytes:
+    """``corpus.jsonl``: what of each recording enters the corpus fingerprint, sorted."""
+    return "".join(json.dumps(entry) + "\n" for entry in sorted(entries)).encode()
+
+
+def read_entries(folder: Path) -> list[str]:
+    """The entries in ``corpus.jsonl``; raises JobError when the file is damaged or not there."""
+    path = folder / CORPUS
+    try:
+        entries = [json.loads(line) for line in path.read_bytes().splitlines()]
+    except OSError as error:
+        raise JobError(f"'{path}' cannot be read: {atomic.reason(error)}.") from error
+    except (ValueError, RecursionError):
+        entries = [None]
+    if not all(isinstance(entry, str) for entry in entries):
+        raise JobError(f"'{path}' is damaged; run the identification once more, which converts nothing again.")
+    return entries
 
 
 _ATTEMPT_FIELDS = {field.name for field in fields(Attempt)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from studio import atomic
@@ -20,14 +21,13 @@ def record_verdict(work: Path, attempt_id: str, accepted: bool | None) -> None:
     """
     read_document(work)
     path = work / VERDICTS
-    line = json.dumps({"attempt": attempt_id, "accepted": accepted})
     try:
         with path.open("a+b") as stream:
             stream.seek(0)
             content = stream.read()
             # The last line was never finished when a process was killed over it: nobody was told that it is kept.
             stream.truncate(content.rfind(b"\n") + 1)
-            stream.write(f"{line}\n".encode())
+            stream.write(_line(attempt_id, accepted))
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
@@ -54,6 +54,15 @@ def load_verdicts(work: Path) -> dict[str, bool]:
         else:
             verdicts[attempt_id] = accepted
     return verdicts
+
+
+def verdict_lines(verdicts: Mapping[str, bool]) -> bytes:
+    """The verdicts as they stand in the file."""
+    return b"".join(_line(attempt_id, accepted) for attempt_id, accepted in verdicts.items())
+
+
+def _line(attempt_id: str, accepted: bool | None) -> bytes:
+    return f"{json.dumps({'attempt': attempt_id, 'accepted': accepted})}\n".encode()
 
 
 def _verdict(line: bytes, number: int, path: Path) -> tuple[str, bool | None]:

@@ -225,6 +225,18 @@ def test_a_lost_shard_is_made_again(done, corpus, model, judge, tmp_path):
     assert found.mask.fingerprint() == whole.mask.fingerprint()
 
 
+def test_a_lost_shard_of_an_early_batch_is_made_again_though_later_ones_would_do(corpus, model, judge, tmp_path):
+    settings = replace(SETTINGS, cap=3, emotions=("angry", "sad"))
+    whole = identify(model, judge, corpus, settings, tmp_path / "job", date="2026-01-02")
+    identify(model, judge, corpus, replace(settings, stop_early=False), tmp_path / "job")
+    lost = draw(read_attempts(tmp_path / "job"), 1, SETTINGS.seed)["sad"][0]
+    (tmp_path / "job" / str(lost.shard)).unlink()
+    before = model.converted
+    again = identify(model, judge, corpus, settings, tmp_path / "job")
+    assert model.converted - before == lost.rows
+    assert again.mask.fingerprint() == whole.mask.fingerprint()
+
+
 def test_a_damaged_shard_is_one_sentence(done, tmp_path):
     shutil.copytree(done[0], tmp_path / "job")
     shard = tmp_path / "job" / next(attempt.shard for attempt in read_attempts(done[0]) if attempt.success)
@@ -244,10 +256,10 @@ def test_other_settings_are_refused(done, corpus, judge, tmp_path):
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path):
-    other = JobFolder(tmp_path, {}, date="", cap=1)
-    with JobFolder(tmp_path, {}, date="", cap=1), pytest.raises(JobError, match="is in use by another job"), other:
+    other = JobFolder(tmp_path, {}, [], date="", cap=1)
+    with JobFolder(tmp_path, {}, [], date="", cap=1), pytest.raises(JobError, match="is in use by another job"), other:
         pass
-    with JobFolder(tmp_path, {}, date="", cap=1) as job:
+    with JobFolder(tmp_path, {}, [], date="", cap=1) as job:
         assert job.attempts == []
 
 
