@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from studio.corpora.base import Corpus, Utterance
     from studio.pipelines.identify import Event
 
+JUDGE_HELP = "embedded (default), emotion2vec, or choice:MODULE:FUNCTION, which asks an audio language model"
+
 DEMO = "demo"
 """Names the corpus that ships."""
 
@@ -38,7 +40,7 @@ def add_parsers(verbs: Any) -> None:
         "where it was.",
     )
     add_corpus_arguments(parser)
-    parser.add_argument("--judge", default="embedded", help="emotion judge (default: embedded)")
+    parser.add_argument("--judge", default="embedded", help=JUDGE_HELP)
     parser.add_argument("--selector", choices=SELECTORS, default="cas", help="how neurons are ranked (default: cas)")
     parser.add_argument("--rate", type=share, default=0.005, help="share of neurons per emotion (default: 0.005)")
     parser.add_argument("--percentile", type=float, default=95.0, metavar="P", help="lape's threshold (default: 95)")
