@@ -41,7 +41,7 @@ def add_parsers(verbs: Any) -> None:
 def run_check(args: argparse.Namespace) -> int:
     """Check a corpus; returns 0 when that came to its end, whatever was found."""
     from studio.corpora.check import check_corpus
-    from studio.corpora.splits import split_table
+    from studio.corpora.splits import has_own_split, split_table
 
     with ProgressBar("check", quiet=args.json) as bar:
         report = check_corpus(corpus_path(args.corpus), args.layout, progress=bar)
@@ -49,7 +49,11 @@ def run_check(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.as_dict() | {"seed": args.seed, "split": [row.as_dict() for row in rows]})
         return 0
-    origin = str(args.split) if args.split is not None else f"seed {args.seed}"
+    origin = f"seed {args.seed}"
+    if args.split is not None:
+        origin = str(args.split)
+    elif has_own_split(report.layout, report.listed):
+        origin = f"customary for {report.layout}"
     for line in (*_contents(report), "", *_split_lines(rows, origin), *_problem_lines(report)):
         print(printable(line))
     return 0
@@ -74,8 +78,9 @@ def _contents(report: CorpusReport) -> Iterable[str]:
     yield f"  utterances  {len(report.utterances):,}" + (f" and {lost:,} that cannot be read" if lost else "")
     yield f"  length      {report.seconds / 3600:.2f} h"
     counts = sorted(report.speakers.values())
-    each = f", {counts[0]} to {counts[-1]} utterances each" if counts else ""
-    yield f"  speakers    {len(report.speakers)}{each}"
+    span = dict.fromkeys((str(counts[0]), str(counts[-1])) if counts else ())
+    each = f", {' to '.join(span)} utterances each" if span else ""
+    yield f"  speakers    {len(counts)}{each}"
     yield f"  emotions    {_counts(report.emotions)}"
     yield f"  rates       {_counts({f'{rate} Hz': count for rate, count in report.rates.items()})}"
     if report.left_out:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from studio.pipelines.identify import Event
     from studio.pipelines.workers import Workers
 
+JUDGE_HELP = "embedded (default), emotion2vec, or choice:MODULE:FUNCTION, which asks an audio language model"
+
 DEMO = "demo"
 """Names the corpus that ships."""
 
@@ -43,7 +45,7 @@ def add_parsers(verbs: Any) -> None:
         "where it was.",
     )
     add_corpus_arguments(parser)
-    parser.add_argument("--judge", default="embedded", help="emotion judge (default: embedded)")
+    parser.add_argument("--judge", default="embedded", help=JUDGE_HELP)
     parser.add_argument("--selector", choices=SELECTORS, default="cas", help="how neurons are ranked (default: cas)")
     parser.add_argument("--rate", type=share, default=0.005, help="share of neurons per emotion (default: 0.005)")
     parser.add_argument("--percentile", type=float, default=95.0, metavar="P", help="lape's threshold (default: 95)")

@@ -55,9 +55,12 @@ class SplitRow:
 
 def choose_split(layout: str, utterances: Sequence[Utterance], seed: int = 0) -> Split:
     """The customary split of a corpus in ``layout`` where it has one (ESD's English speakers), else the seeded one."""
-    if layout == esd.LAYOUT and {each.speaker for each in utterances} & set(_SPEAKERS):
-        return esd_split(utterances)
-    return seeded_split(utterances, seed)
+    return esd_split(utterances) if has_own_split(layout, utterances) else seeded_split(utterances, seed)
+
+
+def has_own_split(layout: str, utterances: Sequence[Utterance]) -> bool:
+    """Whether a corpus has a customary split, whatever the seed."""
+    return layout == esd.LAYOUT and not {each.speaker for each in utterances}.isdisjoint(_SPEAKERS)
 
 
 def esd_split(utterances: Sequence[Utterance]) -> Split:
@@ -197,7 +200,8 @@ def _read(path: Path) -> dict[str, list[str]]:
     number = document.get("format") if isinstance(document, dict) else None
     if type(number) is int and number > _FORMAT:
         raise CorpusError(f"'{path}' has format {number}, newer than this version reads; update ESN Studio.")
-    if number != _FORMAT or not isinstance(parts, dict) or not all(map(_is_names, parts.values())):
+    known = type(number) is int and number == _FORMAT
+    if not known or not isinstance(parts, dict) or not all(map(_is_names, parts.values())):
         raise CorpusError(f"'{path}' is no split, or damaged.")
     return parts
 
