@@ -41,7 +41,7 @@ class ThinBar(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         for width, colour in (
-            (float(self.width()), colours.control),
+            (float(self.width()), colours.hover),
             (self.width() * self.share, self._colour or colours.accent),
         ):
             painter.setBrush(QColor(colour))

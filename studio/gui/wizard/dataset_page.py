@@ -56,7 +56,7 @@ class DatasetPage(Page):
         self.demo.setToolTip("The recordings that ship with the studio: ten speakers, 60 neutral lines each")
         self.layout_box = QComboBox()
         self.layout_box.setAccessibleName("Layout of the corpus")
-        self.layout_box.addItem("Found out by itself", AUTO)
+        self.layout_box.addItem("Detect automatically", AUTO)
         for name in LAYOUTS:
             self.layout_box.addItem(_TITLES.get(name, name), name)
         self._build_left_behind()

@@ -9,16 +9,8 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel
 from studio.gui.widgets.layout import heading, small
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
-from studio.judges.catalog import judge_names
+from studio.judges.catalog import judges
 from studio.lalm.catalog import models
-
-_JUDGES = {
-    "embedded": (
-        "Embedded judge",
-        "Trained on recordings that the demo corpus does not hold. Compares each conversion with its source; runs on "
-        "the CPU in a few milliseconds.",
-    ),
-}
 
 
 class ModelPage(Page):
@@ -33,6 +25,7 @@ class ModelPage(Page):
         )
         self._search = search
         self._models = models()
+        self._judges = judges()
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
         for entry in self._models:
@@ -40,8 +33,8 @@ class ModelPage(Page):
         self.about_model = small()
         self.judge = QComboBox()
         self.judge.setAccessibleName("Judge")
-        for name in judge_names():
-            self.judge.addItem(_JUDGES.get(name, (name, ""))[0], name)
+        for judge in self._judges:
+            self.judge.addItem(judge.title, judge.name)
         self.about_judge = small()
         self.about_words = small(
             "Words count as kept when the WER between transcript and the text the model emits stays below the "
@@ -58,9 +51,10 @@ class ModelPage(Page):
     def lacking(self) -> str | None:
         """Why one cannot go on."""
         keeper = self._search.keeper
-        problem = self._models[self.model.currentIndex()].problem
-        if problem is not None:
-            return problem
+        chosen = (self._models[self.model.currentIndex()], self._judges[self.judge.currentIndex()])
+        for each in chosen:
+            if each.problem is not None:
+                return each.problem
         return f"{keeper.problem}." if keeper.loaded is None else None
 
     def _lay_out(self) -> None:
@@ -96,7 +90,7 @@ class ModelPage(Page):
         self.model.setCurrentIndex(max(0, self.model.findData(recipe.model)))
         self.judge.setCurrentIndex(max(0, self.judge.findData(recipe.judge)))
         entry = self._models[self.model.currentIndex()]
-        says = [f"{entry.description[:1].upper()}{entry.description[1:]}."]
+        says = [f"{sentence(entry.description)}."]
         if entry.problem is not None:
             says.append(entry.problem)
         elif loaded is not None:
@@ -105,5 +99,11 @@ class ModelPage(Page):
                 says.append(f"Gates, {module}: {len(widths)} layers, {sum(widths):,} neurons.")
             says.append(f"Recordings up to {info.max_seconds:.0f} s.")
         self.about_model.setText(" ".join(says))
-        self.about_judge.setText(_JUDGES.get(recipe.judge, ("", ""))[1])
+        judge = self._judges[self.judge.currentIndex()]
+        self.about_judge.setText(" ".join(filter(None, (f"{sentence(judge.description)}.", judge.problem))))
         self.completeChanged.emit()
+
+
+def sentence(words: str) -> str:
+    """With a capital letter."""
+    return words[:1].upper() + words[1:]

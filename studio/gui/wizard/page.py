@@ -23,7 +23,7 @@ class Page(QWizardPage):
         says = small(purpose)
         says.setWordWrap(True)
         self.notices = NoticeBar()
-        self.missing = small(role="warning")
+        self.missing = small()
         self.missing.setWordWrap(True)
         self.missing.setAccessibleName("What is missing")
         content = QWidget()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from studio.gui.icons import icon
-from studio.gui.widgets.layout import explain, heading, small
+from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
 from studio.gui.widgets.toggles import Segments
 from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.conversions import ConversionsList, audio_of
@@ -56,12 +56,15 @@ class ReviewPage(Page):
         self.accept = QPushButton("Accept")
         self.reject = QPushButton("Reject")
         self.take_back = QPushButton("Take back")
-        self.silent = small(role="warning")
+        self.silent = ElidedLabel()
+        self.silent.setProperty("role", "warning")
         self.basis = Segments({"judge": "The judge's successes", "ear": "What I accepted"}, name="Selection")
         self.basis.show_value("judge")
         self.basis.setFixedWidth(448)
         self.result = QLabel()
         self.result.setWordWrap(True)
+        self.warnings = small(role="warning")
+        self.warnings.setWordWrap(True)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MILLISECONDS)
@@ -126,12 +129,15 @@ class ReviewPage(Page):
             keys.addWidget(button)
             keys.addWidget(small(key))
             keys.addSpacing(4)
-        keys.addStretch(1)
-        keys.addWidget(self.silent)
+        keys.addWidget(self.silent, 1)
         below = QHBoxLayout()
         below.setSpacing(16)
         below.addWidget(self.basis)
-        below.addWidget(self.result, 1)
+        says = QVBoxLayout()
+        says.setSpacing(2)
+        says.addWidget(self.result)
+        says.addWidget(self.warnings)
+        below.addLayout(says, 1)
         self.body.addLayout(above)
         self.body.addWidget(self.list, 1)
         self.body.addLayout(keys)
@@ -231,6 +237,8 @@ class ReviewPage(Page):
         self.basis.allow(["judge", "ear"] if accepted else ["judge"], "Accept at least one conversion first")
         self.basis.show_value("ear" if self._by_ear else "judge")
         self.result.setText(self._result())
+        selection = self._search.selection
+        self.warnings.setText("\n".join(selection.warnings) if selection is not None else "")
         self.list.viewport().update()
         self._show_buttons()
         self.completeChanged.emit()
@@ -243,8 +251,7 @@ class ReviewPage(Page):
             return ""
         mask = search.selection.mask
         counts = ", ".join(f"{name} {search.selection.successes[name]}" for name in mask.emotions)
-        warnings = " ".join(search.selection.warnings)
-        return f"{method_of(search)}: from {counts} successes. {warnings}".strip()
+        return f"{method_of(search)} from successes: {counts}"
 
     def _show_buttons(self) -> None:
         attempt, problem = self.list.current, self._player.reason
@@ -259,8 +266,7 @@ class ReviewPage(Page):
             explain(button, attempt is not None, nothing)
         judged = attempt is not None and self._search.verdict(attempt) is not None
         explain(self.take_back, judged, "There is no verdict of yours to take back")
-        self.silent.setText(problem or "")
-        self.silent.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.silent.show_text(problem or "")
 
 
 def method_of(search: Search) -> str:

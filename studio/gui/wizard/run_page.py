@@ -124,8 +124,9 @@ class RunPage(Page):
         parts.setChildrenCollapsible(False)
         parts.addWidget(above)
         parts.addWidget(below)
-        parts.setStretchFactor(0, 3)
-        parts.setStretchFactor(1, 2)
+        parts.setStretchFactor(0, 1)
+        parts.setStretchFactor(1, 1)
+        parts.setSizes([1, 1])
         self.body.addLayout(row)
         self.body.addWidget(self.bar)
         self.body.addWidget(parts, 1)
@@ -145,6 +146,10 @@ class RunPage(Page):
     def _advance(self, snapshot: Snapshot) -> None:
         self.yields.show_snapshot(snapshot)
         self.chart.show_mask(snapshot.chart)
+        if snapshot.chart is None:
+            self.under_mouse.show_text("The map fills in with the first successes.")
+        elif snapshot.fresh or self.under_mouse.whole_text().startswith("The map"):
+            self.under_mouse.show_text("")
         if snapshot.fresh:
             self.log.conversions.show([])
         self.log.conversions.put_first(snapshot.latest, LOG_LENGTH)

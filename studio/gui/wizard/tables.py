@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
 
 _ROW = 26
+_HEAD = 28
+_MOST_ROWS = 6
 
 
 class Table(QTableWidget):
@@ -23,7 +25,7 @@ class Table(QTableWidget):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW)
         self.horizontalHeader().setHighlightSections(False)
-        self.setMinimumHeight(3 * _ROW)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show other rows."""
@@ -44,6 +46,7 @@ class Table(QTableWidget):
                 self.setItem(row, column, item)
             mode = QHeaderView.ResizeMode.ResizeToContents if column != 1 else QHeaderView.ResizeMode.Stretch
             self.horizontalHeader().setSectionResizeMode(column, mode)
+        self.setFixedHeight(_HEAD + _ROW * min(len(rows), _MOST_ROWS) + 8)
 
 
 def _text(value: object) -> str:

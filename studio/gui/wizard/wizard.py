@@ -24,6 +24,8 @@ from studio.gui.wizard.save_page import SavePage
 from studio.gui.wizard.search import Search, Stage
 from studio.gui.wizard.settings_page import SettingsPage
 
+_STEPS_WIDTH = 184
+
 
 class Step(IntEnum):
     """The pages in their order."""
@@ -252,7 +254,7 @@ class StepList(QWidget):
         super().__init__()
         self._titles = titles
         self._step = 0
-        self.setMinimumWidth(168)
+        self.setMinimumWidth(_STEPS_WIDTH)
         self.setAccessibleName("Steps")
         self.show_step(0)
 
@@ -264,7 +266,7 @@ class StepList(QWidget):
 
     def sizeHint(self) -> QSize:
         """A column."""
-        return QSize(168, 40 * len(self._titles))
+        return QSize(_STEPS_WIDTH, 40 * len(self._titles))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw numbers, ticks and titles."""

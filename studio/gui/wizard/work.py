@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from studio.emotions import NEUTRAL
 from studio.engine import JobContext
 from studio.errors import StudioError
-from studio.gui.wizard.livemap import LiveMap, select_mask, shown_mask
+from studio.gui.state import ShownMask
 from studio.gui.wizard.recipe import EVERYTHING, Recipe, load_recipe, save_recipe
 
 if TYPE_CHECKING:
     from studio.corpora.base import Utterance
     from studio.corpora.check import CorpusReport
     from studio.esn.mask import EsnMask
+    from studio.esn.statistics import EmotionStatistics
     from studio.gui.loading import Loaded
-    from studio.gui.state import ShownMask
     from studio.pipelines.identify import Event, IdentifySettings
     from studio.pipelines.records import Attempt
 
@@ -151,18 +151,24 @@ def search(
     Raises Cancelled when told to stop; the same call goes on then. Warnings are in the result.
     """
     from studio.pipelines.identify import Progressed, Started, identify
+    from studio.pipelines.live import LiveEvidence
     from studio.pipelines.records import read_attempts
 
     labels = tuple(loaded.model.info.layer_labels.get(recipe.module, ()))
-    chart = LiveMap(folder, recipe, labels)
+    evidence = LiveEvidence(folder, cap=recipe.cap)
+
+    def chart() -> ShownMask | None:
+        statistics = evidence.statistics()
+        if statistics is None or not set(statistics.by_emotion) & set(recipe.emotions):
+            return None
+        return shown_mask(select_mask(statistics, recipe), folder, recipe.title, labels)
 
     def tell(event: Event) -> None:
         if isinstance(event, Started):
-            before = read_attempts(folder)
-            chart.add(before)
-            context.event(_first(event, before, recipe, chart))
+            before = tuple(read_attempts(folder))
+            tried, found = count(before, recipe.emotions)
+            context.event(Snapshot(event.total, event.done, None, tried, found, before, chart(), fresh=True))
         elif isinstance(event, Progressed):
-            chart.add(event.latest)
             context.event(
                 Snapshot(
                     event.total,
@@ -171,7 +177,7 @@ def search(
                     event.attempts,
                     event.successes,
                     event.latest,
-                    chart.shown(),
+                    chart(),
                 )
             )
 
@@ -256,10 +262,24 @@ def in_review_order(attempts: Sequence[Attempt], seed: int) -> list[Attempt]:
     return review_order([each for each in attempts if each.audio is not None], seed)
 
 
-def _first(event: object, before: Sequence[Attempt], recipe: Recipe, chart: LiveMap) -> Snapshot:
-    attempts, successes = count(before, recipe.emotions)
-    total, done = getattr(event, "total", 0), getattr(event, "done", 0)
-    return Snapshot(total, done, None, attempts, successes, tuple(before), chart.shown(), fresh=True)
+def select_mask(statistics: EmotionStatistics, recipe: Recipe) -> EsnMask:
+    """The mask that ``recipe`` selects; raises StudioError when nothing can be selected."""
+    from studio.esn.selectors import Selector, select
+
+    return select(
+        statistics,
+        Selector(recipe.selector),
+        recipe.rate,
+        seed=recipe.seed,
+        percentile=recipe.percentile,
+        compare=recipe.emotions,
+    )
+
+
+def shown_mask(mask: EsnMask, path: Path, name: str, labels: tuple[str, ...]) -> ShownMask:
+    """A mask with its neurons counted."""
+    counts = {emotion: tuple(int(number) for number in mask.histogram(emotion)) for emotion in mask.emotions}
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, (), labels)
 
 
 def count(attempts: Sequence[Attempt], emotions: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
@@ -275,14 +295,13 @@ def _usable(utterances: Sequence[Utterance]) -> list[Utterance]:
 
 def _shortages(successes: Mapping[str, int], mask: EsnMask, by_ear: bool) -> tuple[str, ...]:
     verb = "was accepted" if by_ear else "succeeded"
+    none = [emotion for emotion in successes if emotion not in mask.emotions]
+    few = [f"{emotion} ({successes[emotion]})" for emotion in mask.emotions if successes.get(emotion, 0) < FEW]
     found = []
-    for emotion, number in successes.items():
-        if emotion not in mask.emotions:
-            found.append(f"No conversion to {emotion} {verb}, so the mask has no neurons for it.")
-        elif number < FEW:
-            found.append(
-                f"Only {number} conversions to {emotion} count; neurons found from fewer than {FEW} are unreliable."
-            )
+    if none:
+        found.append(f"No conversion to {' or '.join(none)} {verb}, so the mask has no neurons for that.")
+    if few:
+        found.append(f"Fewer than {FEW} successes for {', '.join(few)}: neurons found from so few are unreliable.")
     return tuple(found)
 
 
