@@ -74,6 +74,7 @@ class CheckPage(Page):
         self.limit = QSpinBox()
         self.limit.setAccessibleName("Recordings to use at most")
         self.limit.setRange(0, 1_000_000)
+        self.limit.setKeyboardTracking(False)
         self.limit.setSpecialValueText("all")
         self.limit.setFixedWidth(88)
         self.limit.setToolTip("At most this many recordings, drawn as evenly over the speakers as they allow; 0 is all")
@@ -93,6 +94,11 @@ class CheckPage(Page):
     def cleanupPage(self) -> None:
         """Going back stops the check."""
         self._search.stop_check()
+
+    def validatePage(self) -> bool:
+        """Take in what is still being typed."""
+        self.limit.interpretText()
+        return self.isComplete()
 
     def lacking(self) -> str | None:
         """Why one cannot go on."""

@@ -98,7 +98,7 @@ class ConversionsList(QListView):
         self.setMouseTracking(True)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumHeight(3 * ROW_HEIGHT)
+        self.setMinimumHeight(2 * ROW_HEIGHT)
 
     @property
     def current(self) -> Attempt | None:

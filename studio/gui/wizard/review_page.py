@@ -43,7 +43,7 @@ class ReviewPage(Page):
             {"successes": "Successes", "rejections": "Rejections", "all": "All"}, name="Conversions to listen to"
         )
         self.kinds.show_value("successes")
-        self.kinds.setFixedWidth(336)
+        self.kinds.setFixedWidth(304)
         self.emotion = QComboBox()
         self.emotion.setAccessibleName("Emotion to listen to")
         self.onward = QCheckBox("Play the next after each verdict")
@@ -60,7 +60,7 @@ class ReviewPage(Page):
         self.silent.setProperty("role", "warning")
         self.basis = Segments({"judge": "The judge's successes", "ear": "What I accepted"}, name="Selection")
         self.basis.show_value("judge")
-        self.basis.setFixedWidth(448)
+        self.basis.setFixedWidth(440)
         self.result = QLabel()
         self.result.setWordWrap(True)
         self.warnings = small(role="warning")

@@ -48,7 +48,7 @@ class RunPage(Page):
         self.warnings = small(role="warning")
         self.warnings.setWordWrap(True)
         self.chart = HeatmapView(hint="")
-        self.chart.setMinimumSize(280, 152)
+        self.chart.setMinimumSize(280, 120)
         self.chart.setAccessibleDescription("Fills in as conversions succeed")
         self.under_mouse = ElidedLabel()
         self.under_mouse.setProperty("role", "small")

@@ -67,6 +67,12 @@ class SettingsPage(Page):
         self._search.choose_folder()
         self._show()
 
+    def validatePage(self) -> bool:
+        """Take in what is still being typed: a key that presses Next does not leave the box."""
+        for box in (self.rate, self.cap, self.wer, self.percentile, self.seed, self.batch):
+            box.interpretText()
+        return self.isComplete()
+
     def lacking(self) -> str | None:
         """Why one cannot go on."""
         recipe, loaded = self._search.recipe, self._search.keeper.loaded
@@ -229,6 +235,7 @@ class _Form(QGridLayout):
 
 def _whole(least: int, most: int, suffix: str = "") -> QSpinBox:
     box = QSpinBox()
+    box.setKeyboardTracking(False)
     box.setRange(least, most)
     box.setSuffix(suffix)
     box.setFixedWidth(_VALUE_WIDTH)
@@ -237,6 +244,7 @@ def _whole(least: int, most: int, suffix: str = "") -> QSpinBox:
 
 def _decimals(least: float, most: float, places: int, step: float, suffix: str) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
+    box.setKeyboardTracking(False)
     box.setRange(least, most)
     box.setDecimals(places)
     box.setSingleStep(step)
