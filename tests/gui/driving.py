@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.gui.main_window import MainWindow
 
-PATIENCE = 20_000
+PATIENCE = 120_000
 """Milliseconds to wait for what takes milliseconds, on a machine that is busy with something else."""
 
 

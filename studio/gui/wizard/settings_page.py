@@ -171,9 +171,9 @@ class SettingsPage(Page):
         _show_number(self.rate, recipe.rate * 100)
         _show_number(self.wer, recipe.wer_threshold * 100)
         _show_number(self.percentile, recipe.percentile)
-        for box, number in ((self.cap, recipe.cap), (self.seed, recipe.seed), (self.batch, recipe.batch)):
-            if box.value() != number:
-                box.setValue(number)
+        for whole, number in ((self.cap, recipe.cap), (self.seed, recipe.seed), (self.batch, recipe.batch)):
+            if whole.value() != number:
+                whole.setValue(number)
         self.stop_early.setChecked(recipe.stop_early)
         self.keep_audio.setChecked(recipe.keep_audio)
         for control in self._controls():

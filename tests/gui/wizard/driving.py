@@ -117,7 +117,7 @@ def type_number(box: QAbstractSpinBox, value: float) -> None:
 
 def walk_to_settings(qtbot: QtBot, window: MainWindow, corpus: Path, rate: float = TOY_RATE) -> FindNeurons:
     """From the toolbar's button to the settings page; the toy model has too few neurons for the paper's rate."""
-    press(window.top.find)
+    press(window.top.find_neurons)
     wizard = window.wizard
     assert wizard is not None
     qtbot.waitUntil(wizard.isVisible, timeout=PATIENCE)

@@ -43,7 +43,7 @@ def main() -> None:
     os.environ["XDG_DATA_HOME"] = str(folder / "data")
     scene = Scene(folder)
     window, search = scene.window, scene.studio.search
-    press(window.top.find)
+    press(window.top.find_neurons)
     wizard = window.wizard
     assert wizard is not None
     size = os.environ.get("WIZARD_SIZE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def finish(qtbot: QtBot, window: MainWindow, held: HeldModel, corpus: Path) -> F
 
 def each_page(qtbot: QtBot, window: MainWindow, corpus: Path) -> Iterator[FindNeurons]:
     """The wizard on every page, with something to see on it."""
-    press(window.top.find)
+    press(window.top.find_neurons)
     wizard = window.wizard
     assert wizard is not None
     type_into(wizard.dataset.path, str(corpus))
@@ -101,7 +102,7 @@ def test_it_fits_a_small_screen_on_every_page(qtbot: QtBot, toy_window: MainWind
 def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(
     qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path
 ) -> None:
-    press(toy_window.top.find)
+    press(toy_window.top.find_neurons)
     wizard = toy_window.wizard
     assert wizard is not None
     assert not wizard.button(QWizard.WizardButton.NextButton).isEnabled()
@@ -172,17 +173,16 @@ def test_reviewing_filters_takes_back_and_replaces_nothing_unasked(
 
 
 def test_it_is_drawn_in_both_schemes(qtbot: QtBot, toy_window: MainWindow, theme: Theme, toy: Path) -> None:
-    press(toy_window.top.find)
+    press(toy_window.top.find_neurons)
     wizard = toy_window.wizard
     assert wizard is not None
     for choice, colours in (("light", LIGHT), ("dark", DARK)):
         theme.choose(choice)
-        wanted = colours.window.lower()
-        qtbot.waitUntil(lambda wanted=wanted: corner(wizard.steps) == wanted, timeout=PATIENCE)
+        qtbot.waitUntil(partial(corner_is, wizard.steps, colours.window.lower()), timeout=PATIENCE)
 
 
-def corner(widget: QWidget) -> str:
-    return widget.grab().toImage().pixelColor(widget.width() - 2, widget.height() - 2).name()
+def corner_is(widget: QWidget, colour: str) -> bool:
+    return colour == widget.grab().toImage().pixelColor(widget.width() - 2, widget.height() - 2).name()
 
 
 def test_a_recipe_survives_the_disk_and_refuses_damage(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_closing_the_wizard_during_a_search_asks_and_pauses(
     answer(wizard, "Pause and close")
     wait_for_stage(qtbot, search, Stage.PAUSED)
     qtbot.waitUntil(lambda: not wizard.isVisible(), timeout=PATIENCE)
-    press(toy_window.top.find)
+    press(toy_window.top.find_neurons)
     assert wizard.isVisible()
     assert wizard.currentId() == Step.RUN
     held.go.set()
