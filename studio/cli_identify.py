@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_output import ProgressBar, UsageError, say
+from studio.cli_output import ProgressBar, UsageError, printable, say
+from studio.cli_stopping import Stopping
 from studio.emotions import EMOTIONS, TARGETS, parse_emotion
-from studio.errors import StudioError
+from studio.errors import Cancelled, StudioError
 
 if TYPE_CHECKING:
     # torch loads only once there is work to do; --help must not wait for it.
     from studio.corpora.base import Corpus, Utterance
     from studio.pipelines.identify import Event
 
+JUDGE_HELP = "embedded (default), emotion2vec, or choice:MODULE:FUNCTION, which asks an audio language model"
+
 DEMO = "demo"
 """Names the corpus that ships."""
 
 SELECTORS = ("cas", "mad", "lape", "lap", "random")
 EVERYTHING = "all"
+STOPPED = 130
+"""Exit code of work that was stopped from outside."""
+
 _SPLITS = ("identification", "development", "test-seen", "test-unseen", EVERYTHING)
 
 
@@ -37,7 +44,7 @@ def add_parsers(verbs: Any) -> None:
         "where it was.",
     )
     add_corpus_arguments(parser)
-    parser.add_argument("--judge", default="embedded", help="emotion judge (default: embedded)")
+    parser.add_argument("--judge", default="embedded", help=JUDGE_HELP)
     parser.add_argument("--selector", choices=SELECTORS, default="cas", help="how neurons are ranked (default: cas)")
     parser.add_argument("--rate", type=share, default=0.005, help="share of neurons per emotion (default: 0.005)")
     parser.add_argument("--percentile", type=float, default=95.0, metavar="P", help="lape's threshold (default: 95)")
@@ -48,9 +55,15 @@ def add_parsers(verbs: Any) -> None:
         "--emotions", type=emotions, default=TARGETS, metavar="E,...", help=f"targets (default: {','.join(TARGETS)})"
     )
     parser.add_argument("--module", default="language", help="gates to look at: language (default) or synthesis")
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="K/N", help="do every N-th batch only; job merge joins the parts"
+    )
     parser.add_argument("--batch", type=at_least(1), default=16, metavar="N", help="conversions at once (default: 16)")
     parser.add_argument("--convert-all", action="store_true", help="go on with an emotion after C successes")
     parser.add_argument("--no-audio", action="store_true", help="do not keep what was generated")
+    parser.add_argument(
+        "--successes-only", action="store_true", help="keep no counts of rejections; people cannot accept them then"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="MASK", help="mask to write (*.esn.safetensors)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="job folder (default: MASK's name with .job)")
     parser.add_argument("--json", action="store_true", help="print one JSON line per event")
@@ -58,7 +71,7 @@ def add_parsers(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Identify and write the mask; returns 0, or 1 when the work failed."""
+    """Identify and write the mask; returns 0, 1 when the work failed, 130 when it was stopped and can go on."""
     if not args.wer >= 0 or not 0 <= args.percentile <= 100:
         raise UsageError("--wer must be 0 or more, and --percentile between 0 and 100.")
     try:
@@ -68,16 +81,25 @@ def run(args: argparse.Namespace) -> int:
             raise
         print_event({"event": "failed", "error": str(error)})
         return 1
+    except (Cancelled, KeyboardInterrupt):
+        if args.json:
+            print_event({"event": "stopped", "job": str(_work(args))})
+        else:
+            say(f"Stopped; what was finished is kept in {_work(args)}, and the same command goes on there.")
+        return STOPPED
 
 
 def _identify(args: argparse.Namespace) -> int:
+    from studio.corpora.splits import FILE as SPLIT_FILE
+    from studio.corpora.splits import save_split
     from studio.esn.selectors import Selector
     from studio.judges.catalog import load_judge
     from studio.lalm.catalog import load_model
     from studio.pipelines.identify import IdentifySettings, identify
 
     corpus = open_corpus(args)
-    utterances = _chosen(corpus, args)
+    split = _split(corpus, args)
+    utterances = _chosen(split, args)
     settings = IdentifySettings(
         emotions=args.emotions,
         module=args.module,
@@ -90,32 +112,48 @@ def _identify(args: argparse.Namespace) -> int:
         split=args.split,
         batch=args.batch,
         stop_early=not args.convert_all,
+        part=args.part,
         keep_audio=not args.no_audio,
+        keep_rejected=not args.successes_only,
     )
-    work = args.work or args.out.with_name(args.out.name.removesuffix(".safetensors").removesuffix(".esn") + ".job")
+    work = _work(args)
     judge = load_judge(args.judge)
-    with closing(load_model(args.model)) as model, ProgressBar("identify", quiet=args.json) as bar:
-        report = _Report(bar, args.json)
-        found = identify(model, judge, utterances, settings, work, on_event=report, progress=bar)
+    with (
+        closing(load_model(args.model)) as model,
+        Stopping("Stopping after what is being converted; once more to stop at once.") as stopping,
+        ProgressBar("identify", quiet=args.json) as bar,
+    ):
+        report = _Report(bar, args.json, lambda: save_split(work / SPLIT_FILE, split))
+        found = identify(
+            model, judge, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked
+        )
     found.mask.save(args.out)
     if args.json:
         print_event({"event": "saved", "out": str(args.out), "fingerprint": found.mask.fingerprint()})
     else:
         counts = ", ".join(f"{emotion} {found.mask.count(emotion)}" for emotion in found.mask.emotions)
-        print(f"{args.out}: {args.selector} at rate {args.rate:g} ({counts} neurons); the job is in {work}")
+        print(f"{args.out}: {found.mask.method} at rate {args.rate:g} ({counts} neurons); the job is in {work}")
     return 0
 
 
-class _Report:
-    """Events as JSON lines, or as sentences around a progress bar."""
+def _work(args: argparse.Namespace) -> Path:
+    out: Path = args.out
+    return args.work or out.with_name(out.name.removesuffix(".safetensors").removesuffix(".esn") + ".job")
 
-    def __init__(self, bar: ProgressBar, as_json: bool) -> None:
+
+class _Report:
+    """Events as JSON lines, or as sentences around a progress bar; ``on_start`` is called once the job is open."""
+
+    def __init__(self, bar: ProgressBar, as_json: bool, on_start: Callable[[], None]) -> None:
         self._bar = bar
         self._json = as_json
+        self._on_start = on_start
 
     def __call__(self, event: Event) -> None:
         from studio.pipelines.identify import Finished, Progressed, Started, Warned
 
+        if isinstance(event, Started):
+            self._on_start()
         if self._json:
             print_event({"event": type(event).__name__.lower()} | asdict(event))
             return
@@ -147,13 +185,11 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 def open_corpus(args: argparse.Namespace) -> Corpus:
     """Read the corpus and say what could not be used; raises CorpusError when nothing can."""
     from studio.corpora.layouts import read_corpus
-    from studio.paths import resources_dir
 
-    path = Path(args.corpus)
-    corpus = read_corpus(resources_dir() / DEMO if args.corpus == DEMO and not path.exists() else path, args.layout)
+    corpus = read_corpus(corpus_path(args.corpus), args.layout)
     if not args.json:
         for problem in corpus.problems[:5]:
-            say(problem)
+            say(problem.detail)
         if len(corpus.problems) > 5:
             say(f"... and {len(corpus.problems) - 5} more problems in the corpus.")
         if corpus.left_out:
@@ -162,20 +198,32 @@ def open_corpus(args: argparse.Namespace) -> Corpus:
     return corpus
 
 
-def _chosen(corpus: Corpus, args: argparse.Namespace) -> list[Utterance]:
-    from studio.corpora.splits import choose, split_corpus, spread
-    from studio.emotions import NEUTRAL
+def corpus_path(name: str) -> Path:
+    """Where the corpus ``name`` lies, which may be the one that ships."""
+    from studio.paths import resources_dir
+
+    return resources_dir() / DEMO if name == DEMO and not os.path.lexists(name) else Path(name)
+
+
+def _split(corpus: Corpus, args: argparse.Namespace) -> dict[str, list[Utterance]]:
+    from studio.corpora.splits import choose_split
 
     if args.split == EVERYTHING:
-        chosen = list(corpus.utterances)
-    else:
-        chosen = choose(split_corpus(corpus, args.seed), [args.split])
+        return {EVERYTHING: list(corpus.utterances)}
+    return choose_split(corpus.layout, corpus.utterances, args.seed)
+
+
+def _chosen(split: dict[str, list[Utterance]], args: argparse.Namespace) -> list[Utterance]:
+    from studio.corpora.splits import choose, spread
+    from studio.emotions import NEUTRAL
+
+    chosen = choose(split, [args.split])
     return spread([each for each in chosen if each.emotion == NEUTRAL], args.limit, args.seed)
 
 
 def print_event(document: dict[str, Any]) -> None:
     """One JSON document on a line of its own, at once."""
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+    print(printable(json.dumps(document, ensure_ascii=False, allow_nan=False)), flush=True)
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -191,6 +239,13 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def _part(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no part such as 2/3, the second of three")
+    return int(part), int(parts)
 
 
 def share(text: str) -> float:

@@ -63,6 +63,9 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument(
         "--match-layers", type=Path, metavar="MASK", help="random: as many neurons in each layer as this mask has"
     )
+    parser.add_argument(
+        "--human", action="store_true", help="count what people accepted instead of the judge's successes (cas: CAS-H)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="mask to write (*.esn.safetensors)")
     _finish(parser, run_select)
 
@@ -112,7 +115,7 @@ def run_select(args: argparse.Namespace) -> int:
         print_json({"out": str(args.out), **_contents(mask)})
         return 0
     amount = f"rate {args.rate}" if args.match_layers is None else f"the counts per layer of {args.match_layers}"
-    print(f"{args.out}: {args.selector} at {amount} of {sum(mask.widths):,} neurons")
+    print(f"{args.out}: {mask.method} at {amount} of {sum(mask.widths):,} neurons")
     print()
     print(_table(("emotion", "neurons", "tokens"), [
         (emotion, f"{mask.count(emotion):,}", f"{stats.by_emotion[emotion].tokens:,}") for emotion in mask.emotions
@@ -132,12 +135,9 @@ def run_show(args: argparse.Namespace) -> int:
     print(args.mask)
     module = mask.metadata.get("module") or "unnamed module"
     print(f"  {'module':<12}{_plain(module)}, {len(mask.widths)} layers, {sum(mask.widths):,} neurons")
+    known = mask.metadata | {"selector": mask.method or None}
     for title, keys in _FACTS:
-        facts = [
-            f"{words} {_plain(mask.metadata[key])}".strip()
-            for key, words in keys.items()
-            if mask.metadata.get(key) is not None
-        ]
+        facts = [f"{words} {_plain(known[key])}".strip() for key, words in keys.items() if known.get(key) is not None]
         if facts:
             print(f"  {title:<12}{'; '.join(facts)}")
     for key in sorted(set(mask.metadata) - _SHOWN_APART):
@@ -176,9 +176,11 @@ def run_compare(args: argparse.Namespace) -> int:
 
 def _statistics(args: argparse.Namespace) -> EmotionStatistics:
     if args.source.is_dir():
-        from studio.pipelines.identify import load_job_statistics
+        from studio.pipelines.evidence import load_job_statistics
 
-        return load_job_statistics(args.source, args.cap, args.seed)
+        return load_job_statistics(args.source, args.cap, args.seed, human=args.human)
+    if args.human:
+        raise StudioError(f"'{args.source}' holds no verdicts of people; give the identification job's folder instead.")
     from studio.esn.statistics import EmotionStatistics
 
     stats = EmotionStatistics.load(args.source)
@@ -195,6 +197,7 @@ def _statistics(args: argparse.Namespace) -> EmotionStatistics:
 def _contents(mask: EsnMask) -> dict[str, Any]:
     return {
         "fingerprint": mask.fingerprint(),
+        "method": mask.method,
         "widths": list(mask.widths),
         "neurons": sum(mask.widths),
         "emotions": list(mask.emotions),

@@ -80,7 +80,7 @@ def test_select_defaults_are_the_papers(tmp_path, capsys):
 def test_select_says_what_it_did(stats, tmp_path, capsys):
     assert main(["select", str(stats), "--rate", "0.5", "--out", str(tmp_path / "deep" / "m.esn.safetensors")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("m.esn.safetensors: cas at rate 0.5 of 8 neurons")
+    assert lines[0].endswith("m.esn.safetensors: CAS at rate 0.5 of 8 neurons")
     assert lines[2].split() == ["emotion", "neurons", "tokens"]
     assert [line.split() for line in lines[3:6]] == [["happy", "4", "10"], ["angry", "2", "10"], ["sad", "2", "20"]]
     assert "surprise: no successes, so it has no mask." in lines
@@ -178,7 +178,7 @@ def test_show_tells_where_a_mask_comes_from_and_where_it_sits(stats, tmp_path, c
     shown = capsys.readouterr().out
     for words in (
         "language, 2 layers, 8 neurons",
-        "cas; rate 0.5",
+        "CAS; rate 0.5",
         "happy 3, sad 50; cap 50",
         "tiny",
         "surprise: no successes, so it has no mask.",

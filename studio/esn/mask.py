@@ -17,6 +17,9 @@ from studio.esn import tensorfile
 from studio.esn.errors import MaskError
 from studio.esn.statistics import in_order
 
+HUMAN = "human"
+"""The judge named in masks whose successes were chosen by people."""
+
 
 @dataclass(frozen=True, eq=False)
 class EsnMask:
@@ -50,6 +53,11 @@ class EsnMask:
     def emotions(self) -> tuple[str, ...]:
         """Emotions the mask has neurons for, in the project's order."""
         return tuple(self.indices)
+
+    @property
+    def method(self) -> str:
+        """What the field calls the way it was made: CAS, MAD, ...; CAS-H when people chose the successes."""
+        return method_name(self.metadata)
 
     def count(self, emotion: str) -> int:
         """How many neurons are selected for ``emotion`` (0 when the mask does not hold it)."""
@@ -112,6 +120,14 @@ class EsnMask:
             return cls(widths, parts["indices"], parts["scores"], metadata)
         except MaskError as problem:
             raise MaskError(f"'{path}' cannot be used: {problem}") from problem
+
+
+def method_name(metadata: Mapping[str, Any]) -> str:
+    """As ``EsnMask.method``, from a mask's metadata alone; empty when they do not say."""
+    selector = str(metadata.get("selector") or "")
+    if selector.lower() == "random":  # draws from all neurons, whoever chose the successes
+        return "Random"
+    return f"{selector.upper()}-H" if selector and metadata.get("judge") == HUMAN else selector.upper()
 
 
 @dataclass(frozen=True)

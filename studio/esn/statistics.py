@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -55,21 +54,37 @@ class GateStatistics:
 
     def merge(self, other: GateStatistics) -> GateStatistics:
         """The statistics of both sets of tokens together."""
+        return GateStatistics.sum((self, other))
+
+    @classmethod
+    def sum(cls, parts: Iterable[GateStatistics]) -> GateStatistics:
+        """All of ``parts`` merged in their order, in the memory of two; raises as ``merge`` does, ValueError for none.
+
+        Adding further parts to a sum gives what one sum over all of them gives, bit for bit.
+        """
+        parts = iter(parts)
+        first = next(parts, None)
+        if first is None:
+            raise ValueError("There is nothing to sum.")
+        active, total, total_sq = first.active.clone(), first.total.clone(), first.total_sq.clone()
+        tokens = first.tokens
+        for part in parts:
+            first._require_same(part)
+            active += part.active
+            total += part.total
+            total_sq += part.total_sq
+            tokens += part.tokens
+        return cls(first.widths, active, total, total_sq, tokens)
+
+    def __add__(self, other: GateStatistics) -> GateStatistics:
+        return self.merge(other)
+
+    def _require_same(self, other: GateStatistics) -> None:
         if self.widths != other.widths:
             raise StatisticsError(
                 f"Statistics over layers of widths {_brief(self.widths)} and {_brief(other.widths)} cannot be merged; "
                 "both must come from the same model and module."
             )
-        return GateStatistics(
-            self.widths,
-            self.active + other.active,
-            self.total + other.total,
-            self.total_sq + other.total_sq,
-            self.tokens + other.tokens,
-        )
-
-    def __add__(self, other: GateStatistics) -> GateStatistics:
-        return self.merge(other)
 
     def probability(self) -> torch.Tensor:
         """P = K / T (paper section 3.3.1), float64 [N]; zeros when no token was counted."""
@@ -120,8 +135,8 @@ class EmotionStatistics:
                     f"Statistics of different models cannot be merged: {key} is {mine!r} here, {theirs!r} there."
                 )
         merged = {
-            emotion: reduce(
-                GateStatistics.merge, [part.by_emotion[emotion] for part in (self, other) if emotion in part.by_emotion]
+            emotion: GateStatistics.sum(
+                part.by_emotion[emotion] for part in (self, other) if emotion in part.by_emotion
             )
             for emotion in {**self.by_emotion, **other.by_emotion}
         }

@@ -2,99 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from studio.audio.clip import Clip
 from studio.audio.files import AudioFileError, load_clip, save_flac
 from studio.corpora.base import Utterance
 from studio.errors import Cancelled, StudioError
+from studio.esn.statistics import GateStatistics
 from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
-from studio.lalm.base import Content, Conversion, ConversionRequest, Progress, SpeechLALM
-from studio.pipelines.job import Attempt, JobFolder
+from studio.lalm.base import Content, Conversion, ConversionRequest, Progress, SpeechLALM, never, no_progress
+from studio.pipelines.job import JobFolder
 from studio.pipelines.listening import hear, is_savable
 from studio.pipelines.plan import Batch
+from studio.pipelines.records import Attempt
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which gates are counted, and the highest WER of a success."""
+
+    module: str
+    wer_threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """An attempt before anything of it is stored, with its counts and audio where there are some."""
+
+    attempt: Attempt
+    statistics: GateStatistics | None = None
+    audio: Clip | None = None
+
+
+def load_sources(batch: Batch, max_seconds: float) -> list[Clip | str]:
+    """The recording of each utterance, or a sentence why there is none."""
+    sources: list[Clip | str] = []
+    for each in batch.utterances:
+        try:
+            sources.append(load_clip(each.path, max_seconds))
+        except AudioFileError as error:
+            sources.append(str(error))
+    return sources
 
 
 def attempt(
     model: SpeechLALM,
     judge: EmotionJudge,
     batch: Batch,
-    job: JobFolder,
+    sources: Sequence[Clip | str],
+    rules: Rules,
     *,
-    module: str,
-    wer_threshold: float,
-    keep_audio: bool,
-    progress: Progress,
-    cancelled: Callable[[], bool],
-) -> list[Attempt]:
-    """Convert ``batch`` while counting the gates of ``module``; shards and audio go into the job's folder.
+    progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = never,
+) -> list[Outcome]:
+    """Convert the ``sources`` of ``batch`` while counting gates, and judge what comes out.
 
-    A conversion succeeds when the judge hears the target and the emitted text's WER is at most ``wer_threshold``. A
-    source that cannot be read is an attempt that failed. Raises Cancelled when asked to stop, StudioError when the
-    model cannot carry the batch out or a file cannot be written.
+    A conversion succeeds when the judge hears the target and the emitted text's WER is at most the rules' threshold. A
+    source that could not be read is an attempt that failed. Raises Cancelled when asked to stop, StudioError when the
+    model cannot carry the batch out.
     """
-    clips = [_load(each.path, model.info.max_seconds) for each in batch.utterances]
     requests = [
-        ConversionRequest(clip, batch.emotion, content=Content.FREE) for clip in clips if isinstance(clip, Clip)
+        ConversionRequest(source, batch.emotion, content=Content.FREE) for source in sources if isinstance(source, Clip)
     ]
-    rows = len(batch.utterances)
     conversions = iter(
-        model.convert(
-            requests,
-            module=module,
-            record=True,
-            progress=progress,
-            cancelled=cancelled,
-        )
+        model.convert(requests, module=rules.module, record=True, progress=progress, cancelled=cancelled)
         if requests
         else ()
     )
-    attempts = []
-    for utterance, clip in zip(batch.utterances, clips, strict=True):
-        blank = Attempt(
-            batch.name, rows, utterance.key, str(utterance.path), batch.emotion, "", None, {}, success=False, reason=""
-        )
-        if isinstance(clip, str):
-            attempts.append(replace(blank, reason=clip))
+    outcomes = []
+    for utterance, source in zip(batch.utterances, sources, strict=True):
+        if isinstance(source, str):
+            outcomes.append(Outcome(replace(_blank(batch, utterance), reason=source)))
             continue
         if cancelled():
             raise Cancelled
-        attempts.append(_judged(blank, utterance, clip, next(conversions), judge, job, wer_threshold, keep_audio))
+        outcomes.append(_judged(_blank(batch, utterance), utterance, source, next(conversions), judge, rules))
+    return outcomes
+
+
+def store(outcomes: Sequence[Outcome], job: JobFolder, *, keep_audio: bool, keep_rejected: bool) -> list[Attempt]:
+    """Write counts and audio into the job's folder, then the attempts into its record; returns these.
+
+    ``keep_rejected`` keeps the counts of conversions that failed too, so that a person may accept them. Raises
+    StudioError when a file cannot be written.
+    """
+    attempts = []
+    for outcome in outcomes:
+        kept = outcome.attempt
+        if outcome.statistics is not None and (kept.success or (keep_rejected and outcome.audio is not None)):
+            kept = replace(kept, shard=job.save_shard(kept.key, kept.emotion, outcome.statistics))
+        if keep_audio and outcome.audio is not None:
+            kept = replace(kept, audio=job.audio_name(kept.key, kept.emotion))
+            save_flac(job.path / str(kept.audio), outcome.audio)
+        attempts.append(kept)
+    job.append(attempts)
     return attempts
 
 
+def _blank(batch: Batch, utterance: Utterance) -> Attempt:
+    return Attempt(
+        batch.name,
+        len(batch.utterances),
+        utterance.key,
+        str(utterance.path),
+        batch.emotion,
+        "",
+        None,
+        {},
+        success=False,
+        reason="",
+    )
+
+
 def _judged(
-    blank: Attempt,
-    utterance: Utterance,
-    source: Clip,
-    conversion: Conversion,
-    judge: EmotionJudge,
-    job: JobFolder,
-    wer_threshold: float,
-    keep_audio: bool,
-) -> Attempt:
+    blank: Attempt, utterance: Utterance, source: Clip, conversion: Conversion, judge: EmotionJudge, rules: Rules
+) -> Outcome:
     wer = word_error_rate(utterance.text or "", conversion.text)
     heard = hear(judge, conversion.audio, source)
     if isinstance(heard, str):
         reason = heard
     elif verdict(heard) != blank.emotion:
         reason = f"heard as {verdict(heard)}"
-    elif wer > wer_threshold:
-        reason = f"WER {wer:.2f} above {wer_threshold:.2f}"
+    elif wer > rules.wer_threshold:
+        reason = f"WER {wer:.2f} above {rules.wer_threshold:.2f}"
     elif conversion.statistics is None:
         raise StudioError("The model returned no gate counts although recording was asked for.")
     else:
         reason = ""
-    shard = audio = None
-    if conversion.statistics is not None and not reason:
-        shard = job.save_shard(utterance.key, blank.emotion, conversion.statistics)
-    if keep_audio and is_savable(conversion.audio):
-        audio = job.audio_name(utterance.key, blank.emotion)
-        save_flac(job.path / audio, conversion.audio)
-    return replace(
+    judged = replace(
         blank,
         text=conversion.text,
         wer=wer,
@@ -102,14 +139,5 @@ def _judged(
         success=not reason,
         reason=reason,
         truncated=conversion.truncated,
-        shard=shard,
-        audio=audio,
     )
-
-
-def _load(path: Path, max_seconds: float) -> Clip | str:
-    """The clip, or why there is none."""
-    try:
-        return load_clip(path, max_seconds)
-    except AudioFileError as error:
-        return str(error)
+    return Outcome(judged, conversion.statistics, conversion.audio if is_savable(conversion.audio) else None)

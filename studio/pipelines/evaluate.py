@@ -259,6 +259,7 @@ def _metadata(
         "judge": judge.name,
         "mask": mask.fingerprint(),
         "selector": mask.metadata.get("selector"),
+        "method": mask.method,
         "rate": mask.metadata.get("rate"),
         "mode": str(settings.mode),
         "strengths": list(settings.strengths),

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from studio.corpora.base import Utterance, corpus_fingerprint
+from studio.corpora.base import Utterance, corpus_entries, fingerprint_of
 from studio.emotions import NEUTRAL, TARGETS
-from studio.errors import StudioError
+from studio.errors import Cancelled, StudioError
 from studio.esn.mask import EsnMask
-from studio.esn.selectors import DEFAULT_PERCENTILE, DEFAULT_RATE, Selector, select
+from studio.esn.selectors import DEFAULT_PERCENTILE, DEFAULT_RATE, Selector, select, selection_count
 from studio.esn.statistics import EmotionStatistics
 from studio.judges.base import EmotionJudge
 from studio.lalm.base import LANGUAGE, ModelInfo, Progress, SpeechLALM, never, no_progress
-from studio.pipelines.attempts import attempt
-from studio.pipelines.job import Attempt, JobFolder, draw, load_job_statistics, statistics_of
-from studio.pipelines.plan import Batch, distinct, plan
+from studio.pipelines.attempts import Rules, store
+from studio.pipelines.course import Course
+from studio.pipelines.events import Event, EventSink, Finished, Progressed, Started, Warned
+from studio.pipelines.evidence import STATISTICS, draw, load_job_statistics, statistics_of
+from studio.pipelines.job import JobFolder
+from studio.pipelines.plan import distinct, plan
+from studio.pipelines.workers import InProcess, Workers
 
-__all__ = ["Event", "Finished", "Identification", "IdentifySettings", "Progressed", "Started", "Warned", "identify",
-           "load_job_statistics"]  # fmt: skip
-
-STATISTICS = "statistics.stats.safetensors"
-"""Statistics of the drawn successes, in the job folder."""
+__all__ = [
+    "Event", "EventSink", "Finished", "Identification", "IdentifySettings", "Progressed", "Started", "Warned",
+    "identify", "identify_with", "load_job_statistics",
+]  # fmt: skip
 
 FEW = 10
 """With fewer successes a mask is noisy (METHOD.md: c = 10)."""
@@ -38,8 +41,16 @@ class IdentifySettings:
 
     ``cap``, ``selector``, ``rate`` and ``percentile`` may change when a job is resumed: they need no new conversions,
     or only more of the same. ``split`` names where the utterances come from, for the record. ``batch`` conversions run
-    together where the model can. ``stop_early`` leaves off an emotion once ``cap`` of its conversions succeeded; the
-    sample is the same either way (``plan``). Raises StudioError for numbers that make no sense.
+    together where the model can.
+
+    ``stop_early`` leaves off an emotion once ``cap`` of its conversions succeeded. What is drawn is a uniform sample of
+    all successes either way, and the same one: utterances are converted in an order that is random from the start
+    (``plan``), and drawn are the first ``cap`` successes in it, of which none can come later.
+
+    ``part`` (k, n) takes every n-th batch of the plan, beginning with the k-th, and leaves the others to runs of the
+    same settings elsewhere; the folders merge into that of one run over all (``merge``). ``keep_rejected`` keeps the
+    counts of conversions the judge refuses, which a person may accept later (``verdicts``), at the cost of disk.
+    Raises StudioError for numbers that make no sense.
     """
 
     emotions: tuple[str, ...] = TARGETS
@@ -53,7 +64,9 @@ class IdentifySettings:
     split: str = ""
     batch: int = 16
     stop_early: bool = True
+    part: tuple[int, int] = (1, 1)
     keep_audio: bool = True
+    keep_rejected: bool = True
 
     def __post_init__(self) -> None:
         if not self.emotions:
@@ -63,51 +76,10 @@ class IdentifySettings:
                 raise StudioError(
                     f"The {name.replace('_', ' ')} must be at least {least}; it is {getattr(self, name)}."
                 )
-
-
-@dataclass(frozen=True)
-class Started:
-    """The plan stands: ``total`` conversions at most, ``done`` of them by an earlier run."""
-
-    total: int
-    done: int
-    job: str
-
-
-@dataclass(frozen=True)
-class Progressed:
-    """A batch is done; ``latest`` are its attempts. ``total`` shrinks when an emotion has all it needs.
-
-    ``attempts`` and ``successes`` count per emotion; ``seconds_left`` is a guess from this run's pace.
-    """
-
-    total: int
-    done: int
-    seconds_left: float
-    attempts: dict[str, int]
-    successes: dict[str, int]
-    latest: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True)
-class Warned:
-    """Something a person should know about the result."""
-
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Everything is done; ``counts`` are the neurons selected per emotion, ``successes`` those drawn."""
-
-    attempts: dict[str, int]
-    successes: dict[str, int]
-    counts: dict[str, int]
-    seconds: float
-
-
-Event = Started | Progressed | Warned | Finished
-EventSink = Callable[[Event], None]
+        if not 1 <= self.part[0] <= self.part[1]:
+            raise StudioError(f"There is no part {self.part[0]} of {self.part[1]}; parts count from 1.")
+        if not 0 <= self.percentile <= 100:
+            raise StudioError(f"The percentile must lie between 0 and 100; it is {self.percentile}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,46 +101,86 @@ def identify(
     on_event: EventSink = lambda event: None,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
+    pausing: Callable[[], bool] = never,
     date: str | None = None,
 ) -> Identification:
     """Convert the neutral utterances to each emotion, keep the successes, count their gates and select neurons.
 
-    ``work`` is the job folder: the same call on it goes on where it was cancelled or killed, and ends with the same
-    statistics and mask as an uninterrupted run. ``date`` (ISO; today) is written into both.
-    Raises Cancelled when asked to stop; StudioError when the utterances cannot be used, the folder belongs to another
-    job, or nothing succeeded.
+    ``work`` is the job folder: the same call on it goes on where it was stopped or killed, and ends with the same
+    statistics and mask, byte for byte, as an uninterrupted run. ``date`` (ISO; today) is written into both.
+
+    Two ways to stop, both ending in Cancelled with the folder ready to go on: ``cancelled`` is asked at every token,
+    and what is converted at that moment is dropped (and converted again later); ``pausing`` is asked before every
+    batch, so the batch under way is finished and stored and nothing is lost.
+    Raises StudioError when the utterances cannot be used, the folder belongs to another job, or nothing succeeded.
+    """
+    return identify_with(
+        InProcess(model, judge),
+        utterances,
+        settings,
+        work,
+        on_event=on_event,
+        progress=progress,
+        cancelled=cancelled,
+        pausing=pausing,
+        date=date,
+    )
+
+
+def identify_with(
+    workers: Workers,
+    utterances: Sequence[Utterance],
+    settings: IdentifySettings,
+    work: Path,
+    *,
+    on_event: EventSink = lambda event: None,
+    progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = never,
+    pausing: Callable[[], bool] = never,
+    date: str | None = None,
+) -> Identification:
+    """As ``identify``, whoever does the conversions.
+
+    Batches are stored in the order of the plan, whichever is done first, so the folder does not show how many worked
+    on it.
     """
     began = time.monotonic()
-    info = model.info
-    if settings.module not in info.gates:
-        raise StudioError(f"{info.title} has no {settings.module} module; it has {' and '.join(info.gates)}.")
+    info = workers.info
+    _require_possible(info, settings)
     usable, notes = _usable(utterances)
     if not info.batches:
         settings = replace(settings, batch=1)
-    batches = plan(usable, settings.emotions, settings.batch, settings.seed)
-    record = _results_depend_on(settings, info, judge, corpus_fingerprint(usable))
+    entries = corpus_entries(usable)
+    record = _results_depend_on(settings, info, workers.judge, fingerprint_of(entries))
+    part, parts = settings.part
+    batches = [
+        batch
+        for batch in plan(usable, settings.emotions, settings.batch, settings.seed)
+        if batch.number % parts == part - 1
+    ]
     warnings = list(notes)
-    with JobFolder(work, record, date=date or datetime.now(UTC).date().isoformat(), cap=settings.cap) as job:
-        run = _Run(job, batches, settings)
+    with JobFolder(work, record, entries, date=date or datetime.now(UTC).date().isoformat(), cap=settings.cap) as job:
+        enough = settings.cap if settings.stop_early else None
+        run = Course(batches, job.attempts, settings.emotions, enough)
         on_event(Started(run.total, run.done, str(work)))
         for note in notes:
             on_event(Warned(note))
-        for batch in batches:
-            if run.needs(batch):
-                attempts = attempt(
-                    model,
-                    judge,
-                    batch,
-                    job,
-                    module=settings.module,
-                    wer_threshold=settings.wer_threshold,
-                    keep_audio=settings.keep_audio,
-                    progress=run.within(progress, len(batch.utterances)),
-                    cancelled=cancelled,
-                )
-                job.append(attempts)
-                on_event(run.advance(attempts))
-                progress(run.done / max(1, run.total))
+        results = workers.carry_out(
+            run.wanted(pausing),
+            Rules(settings.module, settings.wer_threshold),
+            progress=lambda batch, share: progress(run.share(batch, share)),
+            cancelled=cancelled,
+        )
+        with closing(results):
+            for batch, outcomes in results:
+                if run.needs(batch):  # one of many workers may have run ahead of what turned out to be enough
+                    attempts = store(
+                        outcomes, job, keep_audio=settings.keep_audio, keep_rejected=settings.keep_rejected
+                    )
+                    on_event(run.advance(attempts))
+                    progress(run.done / max(1, run.total))
+        if run.done < run.total:
+            raise Cancelled
         wanted = [each for each in job.attempts if each.emotion in settings.emotions]
         drawn = {emotion: len(own) for emotion, own in draw(wanted, settings.cap, settings.seed).items()}
         for emotion in settings.emotions:
@@ -191,49 +203,13 @@ def identify(
     return Identification(mask, statistics, tuple(warnings))
 
 
-class _Run:
-    """How far a job is."""
-
-    def __init__(self, job: JobFolder, batches: Sequence[Batch], settings: IdentifySettings) -> None:
-        self._settings = settings
-        self._batches = batches
-        self._finished = job.finished
-        self.attempts: Counter[str] = Counter(dict.fromkeys(settings.emotions, 0))
-        self.successes: Counter[str] = Counter(dict.fromkeys(settings.emotions, 0))
-        for each in job.attempts:
-            self._count(each)
-        self._began, self._before = time.monotonic(), self.done
-
-    @property
-    def done(self) -> int:
-        return self.attempts.total()
-
-    @property
-    def total(self) -> int:
-        return self.done + sum(len(batch.utterances) for batch in self._batches if self.needs(batch))
-
-    def needs(self, batch: Batch) -> bool:
-        """Whether ``batch`` is still to be converted."""
-        full = self._settings.stop_early and self.successes[batch.emotion] >= self._settings.cap
-        return not full and batch.name not in self._finished
-
-    def advance(self, attempts: Sequence[Attempt]) -> Progressed:
-        self._finished.add(attempts[0].batch)
-        for each in attempts:
-            self._count(each)
-        pace = (time.monotonic() - self._began) / (self.done - self._before)
-        left = pace * (self.total - self.done)
-        return Progressed(self.total, self.done, left, dict(self.attempts), dict(self.successes), tuple(attempts))
-
-    def within(self, progress: Progress, rows: int) -> Progress:
-        """Progress of the whole from that of a batch of ``rows`` under way."""
-        done, total = self.done, self.total
-        return lambda share: progress((done + rows * share) / total)
-
-    def _count(self, each: Attempt) -> None:
-        if each.emotion in self.attempts:
-            self.attempts[each.emotion] += 1
-            self.successes[each.emotion] += each.success
+def _require_possible(info: ModelInfo, settings: IdentifySettings) -> None:
+    """Say now what would fail after hours."""
+    if settings.module not in info.gates:
+        raise StudioError(f"{info.title} has no {settings.module} module; it has {' and '.join(info.gates)}.")
+    neurons = sum(info.gates[settings.module])
+    if selection_count(settings.rate, neurons) == 0:
+        raise StudioError(f"A rate of {settings.rate} selects no neuron of {neurons}; use at least {1 / neurons:.2g}.")
 
 
 def _usable(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[str]]:
@@ -255,16 +231,14 @@ def _usable(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[str]
     return usable, notes
 
 
-def _results_depend_on(
-    settings: IdentifySettings, info: ModelInfo, judge: EmotionJudge, fingerprint: str
-) -> dict[str, Any]:
+def _results_depend_on(settings: IdentifySettings, info: ModelInfo, judge: str, fingerprint: str) -> dict[str, Any]:
     """The settings of a job that cannot change once it has begun."""
     return {
         "model_id": info.model_id,
         "model_revision": info.revision,
         "config_digest": info.config_digest,
         "module": settings.module,
-        "judge": judge.name,
+        "judge": judge,
         "wer_threshold": settings.wer_threshold,
         "corpus_fingerprint": fingerprint,
         "split": settings.split,

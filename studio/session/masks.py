@@ -10,7 +10,7 @@ from studio.lalm.base import LANGUAGE, ModelInfo
 from studio.paths import masks_dir
 
 SUFFIX = ".esn.safetensors"
-DEFAULT_SELECTOR = "CAS"
+DEFAULT_METHOD = "CAS"
 
 
 def load_mask(path: Path, info: ModelInfo, module: str = LANGUAGE) -> EsnMask:
@@ -42,8 +42,7 @@ def fitting_masks(info: ModelInfo, module: str = LANGUAGE, folder: Path | None =
             mask = load_mask(path, info, module)
         except StudioError:
             continue
-        chosen_by = str(mask.metadata.get("selector", "")).upper()
-        found.append((chosen_by != DEFAULT_SELECTOR, path.name, path))
+        found.append((mask.method != DEFAULT_METHOD, path.name, path))
     return [path for _, _, path in sorted(found)]
 
 

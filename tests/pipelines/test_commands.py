@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 
 import pytest
 
 from studio.cli import main
 from studio.corpora.base import Utterance
+from studio.corpora.layouts import read_corpus
+from studio.corpora.splits import choose_split, load_split
 from studio.esn.mask import EsnMask
 from tests.pipelines.conftest import make_corpus, texts_of
 from tests.pipelines.toy import ToyJudge, ToyModel
@@ -57,11 +61,19 @@ def test_identify_writes_a_mask_and_keeps_the_job_beside_it(made):
     assert (made.parent / "toy.job" / "job.json").is_file()
 
 
+def test_identify_keeps_the_split_it_used(listed, made, tmp_path):
+    utterances = read_corpus(listed[0]).utterances
+    assert load_split(made.parent / "toy.job" / "split.json", utterances) == {"all": list(utterances)}
+    out = tmp_path / "toy.esn.safetensors"
+    assert run("identify", listed[0], "--rate", 0.2, "--seed", 3, "--out", out) == 0
+    assert load_split(tmp_path / "toy.job" / "split.json", utterances) == choose_split("manifest", utterances, 3)
+
+
 def test_identify_says_what_a_person_should_know(listed, tmp_path, capsys):
     out = tmp_path / "toy.esn.safetensors"
     assert run("identify", listed[0], "--rate", 0.2, "--out", out, "--work", tmp_path / "work", "--limit", 4) == 0
     printed, said = capsys.readouterr()
-    assert printed.startswith(f"{out}: cas at rate 0.2 (")
+    assert printed.startswith(f"{out}: CAS at rate 0.2 (")
     assert "there is no recording 'absent.wav'" in said
     assert "Left out, being none of the five emotions: fear 1." in said
     assert f"Up to 16 conversions; the job is in {tmp_path / 'work'}." in said
@@ -100,10 +112,93 @@ def test_identify_that_fails_is_one_sentence_and_exit_code_1(listed, tmp_path, c
     assert "other settings (corpus fingerprint)" in failed["error"]
 
 
+def test_parts_made_apart_are_merged_into_the_mask_of_one_run(listed, tmp_path, capsys):
+    line = ["identify", listed[0], "--split", "all", "--rate", 0.2, "--batch", 4, "--cap", 9, "--no-audio"]
+    assert run(*line, "--out", tmp_path / "whole") == 0
+    for part in ("1/2", "2/2"):
+        assert run(*line, "--part", part, "--out", tmp_path / part[0]) == 0
+    capsys.readouterr()
+    assert run("job", "merge", tmp_path / "1.job", tmp_path / "2.job", "--out", tmp_path / "job", "--json") == 0
+    merged = json.loads(capsys.readouterr().out)
+    assert run("select", tmp_path / "job", "--rate", 0.2, "--out", tmp_path / "mask") == 0
+    assert (tmp_path / "mask").read_bytes() == (tmp_path / "whole").read_bytes()
+    capsys.readouterr()
+    assert run("job", "show", tmp_path / "job") == 0
+    shown = capsys.readouterr().out
+    for emotion, count in merged["attempts"].items():
+        assert f"{emotion:9} {merged['successes'][emotion]:4} of {count} conversions succeeded\n" in shown
+    assert run("job", "merge", tmp_path / "1.job", "--out", tmp_path / "job") == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_human_verdicts_select_a_mask_of_their_own(made, tmp_path, capsys):
+    from studio.pipelines.records import read_attempts
+    from studio.pipelines.verdicts import record_verdict
+
+    work = shutil.copytree(made.parent / "toy.job", tmp_path / "job")
+    line = ["select", work, "--human", "--rate", 0.2, "--out", tmp_path / "human.esn.safetensors"]
+    assert run(*line) == 1
+    assert "review some first" in capsys.readouterr().err
+    for each in read_attempts(work):
+        record_verdict(work, each.id, each.key.endswith(("1", "3", "5")))
+    assert run(*line) == 0
+    assert "CAS-H at rate 0.2" in capsys.readouterr().out
+    assert run("mask", "show", tmp_path / "human.esn.safetensors") == 0
+    assert "CAS-H; rate 0.2" in capsys.readouterr().out
+    assert run("job", "show", work) == 0
+    assert "accepted by people" in capsys.readouterr().out
+    assert run("select", work / "statistics.stats.safetensors", "--human", "--out", tmp_path / "no") == 1
+    assert "holds no verdicts of people" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_signal_stops_after_the_batch_under_way_and_the_command_goes_on(listed, tmp_path, capsys, monkeypatch, more):
+    line = ["identify", listed[0], "--split", "all", "--rate", 0.2, "--batch", 4, "--no-audio", "--out"]
+    assert run(*line, tmp_path / "whole") == 0
+    capsys.readouterr()
+    judged = []
+
+    class Interrupting(ToyJudge):
+        def judge(self, clip, reference=None):
+            judged.append(clip)
+            if len(judged) == 6:
+                signal.raise_signal(signal.SIGTERM)
+            return super().judge(clip, reference)
+
+    monkeypatch.setattr("studio.judges.catalog.load_judge", lambda name: Interrupting())
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(*line, tmp_path / "mask", *more) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert len(judged) == 8
+    printed, said = capsys.readouterr()
+    if more:
+        assert json.loads(printed.splitlines()[-1]) == {"event": "stopped", "job": str(tmp_path / "mask.job")}
+    else:
+        assert f"what was finished is kept in {tmp_path / 'mask.job'}" in said
+    assert not (tmp_path / "mask").exists()
+    assert run(*line, tmp_path / "mask", *more) == 0
+    assert (tmp_path / "mask").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert (tmp_path / "mask.job" / "conversions.jsonl").read_bytes() == (
+        tmp_path / "whole.job" / "conversions.jsonl"
+    ).read_bytes()
+
+
+def test_a_second_signal_stops_at_once(listed, tmp_path, capsys, monkeypatch):
+    class Impatient(ToyJudge):
+        def judge(self, clip, reference=None):
+            signal.raise_signal(signal.SIGINT)
+            return super().judge(clip, reference)
+
+    monkeypatch.setattr("studio.judges.catalog.load_judge", lambda name: Impatient())
+    assert run("identify", listed[0], "--split", "all", "--rate", 0.2, "--out", tmp_path / "mask") == 130
+    assert (tmp_path / "mask.job" / "conversions.jsonl").exists() is False
+
+
 @pytest.mark.parametrize(
     "wrong",
     [("--rate", "0"), ("--rate", "much"), ("--cap", "0"), ("--limit", "x"), ("--emotions", "fear"),
-     ("--split", "train"), ("--wer", "-1"), ("--percentile", "101"), ("--selector", "best")],
+     ("--split", "train"), ("--wer", "-1"), ("--percentile", "101"), ("--selector", "best"), ("--part", "3/2"),
+     ("--part", "0/2"), ("--part", "x")],
 )  # fmt: skip
 def test_wrong_usage_of_identify_is_exit_code_2(listed, tmp_path, wrong, capsys):
     try:
@@ -123,7 +218,7 @@ def test_evaluate_prints_tables(listed, made, capsys):
     assert evaluate(listed, made) == 0
     printed = capsys.readouterr().out
     for expected in (
-        "cas at rate 0.2, gain, judge toy-judge", "all: 4 utterances", "test-seen: ", "test-unseen: ", "baseline",
+        "CAS at rate 0.2, gain, judge toy-judge", "all: 4 utterances", "test-seen: ", "test-unseen: ", "baseline",
         "self 0.5", "self 2", "cross 2", "random 2", "deactivate", "mask \\ target", "self-cross gap",
     ):  # fmt: skip
         assert expected in printed

@@ -14,6 +14,7 @@ from studio.esn.mask import EsnMask
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.lalm.base import ConversionRequest
+from studio.pipelines.evidence import draw
 from studio.pipelines.identify import (
     Event,
     Finished,
@@ -24,8 +25,9 @@ from studio.pipelines.identify import (
     identify,
     load_job_statistics,
 )
-from studio.pipelines.job import JobError, JobFolder, draw, read_attempts
+from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import drawing_key
+from studio.pipelines.records import JobError, read_attempts
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import WIDTHS, ToyJudge, ToyModel
 
@@ -57,7 +59,7 @@ def test_a_success_is_judged_the_target_and_keeps_its_words(done, corpus):
         assert attempt.wer is not None
         right = max(attempt.judged.items(), key=lambda entry: entry[1])[0] == attempt.emotion
         assert attempt.success == (right and attempt.wer <= 0.15) == (attempt.reason == "")
-        assert (attempt.shard is not None) == attempt.success
+        assert attempt.shard is not None
         assert load_clip(work / attempt.audio).seconds == pytest.approx(0.4)
 
 
@@ -223,12 +225,37 @@ def test_a_lost_shard_is_made_again(done, corpus, model, judge, tmp_path):
     assert found.mask.fingerprint() == whole.mask.fingerprint()
 
 
+def test_a_lost_shard_of_an_early_batch_is_made_again_though_later_ones_would_do(corpus, model, judge, tmp_path):
+    settings = replace(SETTINGS, cap=3, emotions=("angry", "sad"))
+    whole = identify(model, judge, corpus, settings, tmp_path / "job", date="2026-01-02")
+    identify(model, judge, corpus, replace(settings, stop_early=False), tmp_path / "job")
+    lost = draw(read_attempts(tmp_path / "job"), 1, SETTINGS.seed)["sad"][0]
+    (tmp_path / "job" / str(lost.shard)).unlink()
+    before = model.converted
+    again = identify(model, judge, corpus, settings, tmp_path / "job")
+    assert model.converted - before == lost.rows
+    assert again.mask.fingerprint() == whole.mask.fingerprint()
+
+
 def test_a_damaged_shard_is_one_sentence(done, tmp_path):
     shutil.copytree(done[0], tmp_path / "job")
     shard = tmp_path / "job" / next(attempt.shard for attempt in read_attempts(done[0]) if attempt.success)
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(StudioError, match="is not a statistics file, or it is damaged"):
-        load_job_statistics(tmp_path / "job")
+        load_job_statistics(tmp_path / "job", seed=9)
+
+
+def test_sums_that_were_made_before_are_taken_unless_they_are_damaged(done, tmp_path):
+    work = shutil.copytree(done[0], tmp_path / "job")
+    expected = load_job_statistics(work)
+    shutil.move(work / "shards", work / "elsewhere")
+    assert select(load_job_statistics(work), Selector.CAS, 0.1, seed=3).fingerprint() == done[1].mask.fingerprint()
+    shutil.move(work / "elsewhere", work / "shards")
+    held = work / "statistics.stats.safetensors"
+    held.write_bytes(held.read_bytes()[:-9])
+    again = load_job_statistics(work)
+    assert again.metadata == expected.metadata
+    assert all(torch.equal(again.by_emotion[each].total, expected.by_emotion[each].total) for each in TARGETS)
 
 
 def test_other_settings_are_refused(done, corpus, judge, tmp_path):
@@ -242,10 +269,10 @@ def test_other_settings_are_refused(done, corpus, judge, tmp_path):
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path):
-    other = JobFolder(tmp_path, {}, date="", cap=1)
-    with JobFolder(tmp_path, {}, date="", cap=1), pytest.raises(JobError, match="is in use by another job"), other:
+    other = JobFolder(tmp_path, {}, [], date="", cap=1)
+    with JobFolder(tmp_path, {}, [], date="", cap=1), pytest.raises(JobError, match="is in use by another job"), other:
         pass
-    with JobFolder(tmp_path, {}, date="", cap=1) as job:
+    with JobFolder(tmp_path, {}, [], date="", cap=1) as job:
         assert job.attempts == []
 
 

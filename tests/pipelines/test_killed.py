@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.pipelines.job import read_attempts
+from studio.pipelines.records import read_attempts
 
 ROOT = Path(__file__).parents[2]
 
