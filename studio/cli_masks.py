@@ -176,7 +176,7 @@ def run_compare(args: argparse.Namespace) -> int:
 
 def _statistics(args: argparse.Namespace) -> EmotionStatistics:
     if args.source.is_dir():
-        from studio.pipelines.identify import load_job_statistics
+        from studio.pipelines.evidence import load_job_statistics
 
         return load_job_statistics(args.source, args.cap, args.seed, human=args.human)
     if args.human:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,14 +19,17 @@ from studio.esn.statistics import EmotionStatistics
 from studio.judges.base import EmotionJudge
 from studio.lalm.base import LANGUAGE, ModelInfo, Progress, SpeechLALM, never, no_progress
 from studio.pipelines.attempts import Rules, store
+from studio.pipelines.course import Course
+from studio.pipelines.events import Event, EventSink, Finished, Progressed, Started, Warned
 from studio.pipelines.evidence import STATISTICS, draw, load_job_statistics, statistics_of
 from studio.pipelines.job import JobFolder
-from studio.pipelines.plan import Batch, distinct, plan
-from studio.pipelines.records import Attempt
+from studio.pipelines.plan import distinct, plan
 from studio.pipelines.workers import InProcess, Workers
 
-__all__ = ["Event", "Finished", "Identification", "IdentifySettings", "Progressed", "Started", "Warned", "identify",
-           "identify_with", "load_job_statistics"]  # fmt: skip
+__all__ = [
+    "Event", "EventSink", "Finished", "Identification", "IdentifySettings", "Progressed", "Started", "Warned",
+    "identify", "identify_with", "load_job_statistics",
+]  # fmt: skip
 
 FEW = 10
 """With fewer successes a mask is noisy (METHOD.md: c = 10)."""
@@ -79,52 +80,6 @@ class IdentifySettings:
             raise StudioError(f"There is no part {self.part[0]} of {self.part[1]}; parts count from 1.")
         if not 0 <= self.percentile <= 100:
             raise StudioError(f"The percentile must lie between 0 and 100; it is {self.percentile}.")
-
-
-@dataclass(frozen=True)
-class Started:
-    """The plan stands: ``total`` conversions at most, ``done`` of them by an earlier run."""
-
-    total: int
-    done: int
-    job: str
-
-
-@dataclass(frozen=True)
-class Progressed:
-    """A batch is done; ``latest`` are its attempts. ``total`` shrinks when an emotion has all it needs.
-
-    ``attempts`` and ``successes`` count per emotion; ``seconds_left`` is a guess from this run's pace and from how many
-    conversions succeed.
-    """
-
-    total: int
-    done: int
-    seconds_left: float
-    attempts: dict[str, int]
-    successes: dict[str, int]
-    latest: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True)
-class Warned:
-    """Something a person should know about the result."""
-
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Everything is done; ``counts`` are the neurons selected per emotion, ``successes`` those drawn."""
-
-    attempts: dict[str, int]
-    successes: dict[str, int]
-    counts: dict[str, int]
-    seconds: float
-
-
-Event = Started | Progressed | Warned | Finished
-EventSink = Callable[[Event], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +160,8 @@ def identify_with(
     ]
     warnings = list(notes)
     with JobFolder(work, record, entries, date=date or datetime.now(UTC).date().isoformat(), cap=settings.cap) as job:
-        run = _Run(job, batches, settings)
+        enough = settings.cap if settings.stop_early else None
+        run = Course(batches, job.attempts, settings.emotions, enough)
         on_event(Started(run.total, run.done, str(work)))
         for note in notes:
             on_event(Warned(note))
@@ -245,88 +201,6 @@ def identify_with(
     counts = {emotion: mask.count(emotion) for emotion in mask.emotions}
     on_event(Finished(dict(run.attempts), drawn, counts, time.monotonic() - began))
     return Identification(mask, statistics, tuple(warnings))
-
-
-class _Run:
-    """How far a job is."""
-
-    def __init__(self, job: JobFolder, batches: Sequence[Batch], settings: IdentifySettings) -> None:
-        self._settings = settings
-        self._batches = batches
-        self._numbers = {batch.name: batch.number for batch in batches}
-        self._yields: dict[str, dict[int, int]] = {emotion: {} for emotion in settings.emotions}
-        self._enough: dict[str, float] = dict.fromkeys(settings.emotions, math.inf)
-        self.attempts: Counter[str] = Counter(dict.fromkeys(settings.emotions, 0))
-        self.successes: Counter[str] = Counter(dict.fromkeys(settings.emotions, 0))
-        self._count(job.attempts)
-        self._began, self._before = time.monotonic(), self.done
-
-    def wanted(self, pausing: Callable[[], bool]) -> Iterator[Batch]:
-        """Batches to convert, until a pause is asked for; each is decided on when it is asked for."""
-        for batch in self._batches:
-            if self.needs(batch):
-                if pausing():
-                    return
-                yield batch
-
-    @property
-    def done(self) -> int:
-        return self.attempts.total()
-
-    @property
-    def total(self) -> int:
-        return self.done + sum(len(batch.utterances) for batch in self._batches if self.needs(batch))
-
-    def needs(self, batch: Batch) -> bool:
-        """Whether ``batch`` is still to be converted: not if the batches before it have all that will be drawn."""
-        return batch.number not in self._yields[batch.emotion] and batch.number < self._enough[batch.emotion]
-
-    def advance(self, attempts: Sequence[Attempt]) -> Progressed:
-        self._count(attempts)
-        return Progressed(
-            self.total, self.done, self._seconds_left(), dict(self.attempts), dict(self.successes), tuple(attempts)
-        )
-
-    def share(self, batch: Batch, share: float) -> float:
-        """How much of the whole is done when ``share`` of ``batch`` is."""
-        return (self.done + len(batch.utterances) * share) / self.total
-
-    def _seconds_left(self) -> float:
-        rows: Counter[str] = Counter()
-        for batch in self._batches:
-            if self.needs(batch):
-                rows[batch.emotion] += len(batch.utterances)
-        expected = 0.0
-        for emotion, most in rows.items():
-            lacking = self._settings.cap - self.successes[emotion]
-            # One more success than seen, so that an emotion without any is not waited for for ever.
-            each = (self.attempts[emotion] + 1) / (self.successes[emotion] + 1)
-            expected += min(most, lacking * each) if self._settings.stop_early else most
-        return expected * (time.monotonic() - self._began) / max(1, self.done - self._before)
-
-    def _count(self, attempts: Iterable[Attempt]) -> None:
-        for each in attempts:
-            if each.emotion in self.attempts:
-                self.attempts[each.emotion] += 1
-                self.successes[each.emotion] += each.success
-                if each.batch in self._numbers:
-                    own, number = self._yields[each.emotion], self._numbers[each.batch]
-                    own[number] = own.get(number, 0) + each.success
-        if self._settings.stop_early:
-            self._enough = {emotion: self._last_needed(own) for emotion, own in self._yields.items()}
-
-    def _last_needed(self, yields: Mapping[int, int]) -> float:
-        """Number of the batch with which there are ``cap`` successes.
-
-        Counted from the start of the plan, not in the order of conversion: where jobs were merged or counts were lost,
-        later batches are there before earlier ones, which may hold what is to be drawn.
-        """
-        found = 0
-        for number in sorted(yields):
-            found += yields[number]
-            if found >= self._settings.cap:
-                return number
-        return math.inf
 
 
 def _require_possible(info: ModelInfo, settings: IdentifySettings) -> None:

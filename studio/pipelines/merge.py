@@ -117,17 +117,20 @@ class _Job:
 def _read(path: Path) -> _Job:
     document = read_document(path)
     settings_of(document, path)
-    attempts = read_attempts(path)
-    for attempt in attempts:
-        for name in (attempt.shard, attempt.audio):
-            if name is not None and not _inside(path, name):
-                raise JobError(f"'{path / CONVERSIONS}' is damaged: it names files outside of the job's folder.")
+    attempts = []
+    for attempt in read_attempts(path):
+        if not all(name is None or _is_inside(name) for name in (attempt.shard, attempt.audio)):
+            raise JobError(f"'{path / CONVERSIONS}' is damaged: it names files outside of the job's folder.")
+        if attempt.shard is not None and not (path / attempt.shard).is_file():
+            raise JobError(f"'{path / attempt.shard}' is missing; run that job once more, which makes it again.")
+        heard = attempt.audio is not None and (path / attempt.audio).is_file()
+        attempts.append(attempt if heard else replace(attempt, audio=None))
     return _Job(path, document, tuple(attempts), frozenset(read_entries(path)), load_verdicts(path))
 
 
-def _inside(folder: Path, name: str) -> bool:
+def _is_inside(name: str) -> bool:
     parts = Path(name).parts
-    return len(parts) == 2 and parts[0] in ("shards", "audio") and ".." not in parts and (folder / name).is_file()
+    return len(parts) == 2 and parts[0] in ("shards", "audio") and parts[1] != ".."
 
 
 def _require_alike(first: _Job, other: _Job) -> None:
@@ -155,13 +158,14 @@ def _union(jobs: Sequence[_Job]) -> tuple[list[Attempt], dict[str, _Job]]:
         for attempt in job.attempts:
             held = found.setdefault(attempt.id, attempt)
             home = homes.setdefault(attempt.id, job)
-            if home is not job and not (held == replace(attempt, source=held.source) and _same_counts(home, job, held)):
+            if home is not job and not _agree(home, held, job, attempt):
                 raise JobError(
                     f"'{home.path}' and '{job.path}' both converted {attempt.key} to {attempt.emotion}, with different "
                     "results or in different batches; merge jobs over different parts."
                 )
-            if attempt.source < held.source:
-                found[attempt.id] = attempt
+            # Where the corpus lay, and whether audio was kept, may differ; taken is the same in any order.
+            if (attempt.audio is None, attempt.source) < (held.audio is None, held.source):
+                found[attempt.id], homes[attempt.id] = attempt, job
 
     def place(attempt: Attempt) -> tuple[int, int, str]:
         number = attempt.batch.partition("@")[0].rpartition("-")[2]
@@ -173,10 +177,10 @@ def _union(jobs: Sequence[_Job]) -> tuple[list[Attempt], dict[str, _Job]]:
     return sorted(found.values(), key=lambda each: (*place(each), rank[each.id])), homes
 
 
-def _same_counts(one: _Job, other: _Job, attempt: Attempt) -> bool:
-    if attempt.shard is None:
-        return True
-    return (one.path / attempt.shard).read_bytes() == (other.path / attempt.shard).read_bytes()
+def _agree(one: _Job, held: Attempt, other: _Job, attempt: Attempt) -> bool:
+    if held != replace(attempt, source=held.source, audio=held.audio):
+        return False
+    return held.shard is None or (one.path / held.shard).read_bytes() == (other.path / held.shard).read_bytes()
 
 
 def _require_distinct_recordings(jobs: Sequence[_Job]) -> None:

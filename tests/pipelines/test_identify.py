@@ -242,7 +242,20 @@ def test_a_damaged_shard_is_one_sentence(done, tmp_path):
     shard = tmp_path / "job" / next(attempt.shard for attempt in read_attempts(done[0]) if attempt.success)
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(StudioError, match="is not a statistics file, or it is damaged"):
-        load_job_statistics(tmp_path / "job")
+        load_job_statistics(tmp_path / "job", seed=9)
+
+
+def test_sums_that_were_made_before_are_taken_unless_they_are_damaged(done, tmp_path):
+    work = shutil.copytree(done[0], tmp_path / "job")
+    expected = load_job_statistics(work)
+    shutil.move(work / "shards", work / "elsewhere")
+    assert select(load_job_statistics(work), Selector.CAS, 0.1, seed=3).fingerprint() == done[1].mask.fingerprint()
+    shutil.move(work / "elsewhere", work / "shards")
+    held = work / "statistics.stats.safetensors"
+    held.write_bytes(held.read_bytes()[:-9])
+    again = load_job_statistics(work)
+    assert again.metadata == expected.metadata
+    assert all(torch.equal(again.by_emotion[each].total, expected.by_emotion[each].total) for each in TARGETS)
 
 
 def test_other_settings_are_refused(done, corpus, judge, tmp_path):

@@ -34,6 +34,11 @@ def content(folder):
     }
 
 
+def content_of_merged(jobs, target):
+    merge_jobs(jobs, target)
+    return content(target)
+
+
 @pytest.fixture(scope="module")
 def whole(corpus, tmp_path_factory):
     work = tmp_path_factory.mktemp("whole") / "job"
@@ -185,6 +190,16 @@ def test_a_record_that_names_files_elsewhere_is_damaged(parts, tmp_path):
     record.write_text(record.read_text().replace('"shards/', '"../shards/', 1))
     with pytest.raises(JobError, match="names files outside of the job's folder"):
         merge_jobs([work], tmp_path / "job")
+
+
+def test_audio_may_be_deleted_but_counts_may_not(parts, tmp_path):
+    work, copy = (shutil.copytree(parts[0], tmp_path / name) for name in ("some", "copy"))
+    shutil.rmtree(work / "audio")
+    merge_jobs([work, copy, parts[1]], tmp_path / "job")
+    assert content(tmp_path / "job") == content_of_merged(parts[:2], tmp_path / "expected")
+    next((work / "shards").iterdir()).unlink()
+    with pytest.raises(JobError, match="is missing; run that job once more"):
+        merge_jobs([work], tmp_path / "other")
 
 
 def test_what_cannot_be_merged_is_said(parts, tmp_path):

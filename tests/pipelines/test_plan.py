@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.corpora.base import Utterance
@@ -13,6 +13,7 @@ def lines(count):
     return [Utterance("s", number, "neutral", Path(f"s_{number}.wav"), "words") for number in range(count)]
 
 
+@settings(deadline=None)
 @given(count=st.integers(1, 40), size=st.integers(1, 9), seed=st.integers(0, 3))
 def test_every_utterance_is_converted_once_to_every_emotion(count, size, seed):
     batches = plan(lines(count), ("happy", "sad"), size, seed)
