@@ -155,9 +155,9 @@ def losses(
     index = torch.cat(
         [row * inputs.shape[1] + torch.arange(at, at + count) for row, (at, count) in enumerate(speech_at)]
     )
-    speech = Decoded(decoded.state.flatten(0, 1)[index], decoded.written.flatten(0, 1)[index])
+    spoken = Decoded(decoded.state.flatten(0, 1)[index], decoded.written.flatten(0, 1)[index])
     own = torch.cat([seen.own[row, :count] for row, (_, count) in enumerate(speech_at)])
-    logits = network.speech_logits(speech, own).float().split(list(tokens.HEAD_SIZES), 1)
+    logits = network.speech_logits(spoken, own).float().split(list(tokens.HEAD_SIZES), 1)
     targets = torch.cat(batch.codes)
     head_losses = torch.stack(
         [
