@@ -39,11 +39,8 @@ def word_bounds(signal: npt.NDArray[np.float64], text: str) -> Bounds:
     return np.array([(first, last) for _, first, last in spoken], np.int32)
 
 
-MOST_JOINTS = 3
-
-
 class Splicer:
-    """Goes on after some words of a line with the end of another line of the same speaker, several times over."""
+    """Goes on after some words of a line with the end of another line of the same speaker."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._by_speaker: dict[str, list[Line]] = {}
@@ -52,15 +49,14 @@ class Splicer:
                 self._by_speaker.setdefault(line.speaker, []).append(line)
 
     def draw(self, line: Line, rng: np.random.Generator) -> Line:
-        """``line`` with up to three joints, about as many words as before: no word can be told from those before it."""
-        if len(line.words) < 2:
+        """``line`` itself, or in half of the cases its beginning joined to another's end of about as many words."""
+        if len(line.words) < 2 or rng.random() < 0.5:
             return line
         others = self._by_speaker[line.speaker]
-        for _ in range(int(rng.integers(MOST_JOINTS + 1))):
-            other = others[int(rng.integers(len(others)))]
-            kept = int(rng.integers(1, len(line.words)))
-            line = join(line, kept, other, max(1, len(other.words) - (len(line.words) - kept)))
-        return line
+        other = others[int(rng.integers(len(others)))]
+        kept = int(rng.integers(1, len(line.words)))
+        start = max(1, len(other.words) - (len(line.words) - kept))
+        return join(line, kept, other, start)
 
 
 def join(first: Line, kept: int, second: Line, start: int) -> Line:

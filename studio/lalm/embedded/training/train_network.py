@@ -31,7 +31,7 @@ MEETING = "workers"
 _SOURCES = 12
 _TARGETS = 2
 _STRENGTH_SPREAD = 0.1
-_WRONG_WORDS = 0.35
+_WRONG_WORDS = 0.2
 _TRAFFIC_COST = 0.03
 """Price of moving prosody by one class: departures from the source take few gates, open only for what needs them.
 
