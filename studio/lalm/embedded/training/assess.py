@@ -189,10 +189,10 @@ def _octaves(range_: float, other: float) -> float:
     return float(np.log2(max(range_, 0.5) / max(other, 0.5)))
 
 
-def stranger_similarity(sources: Sequence[tuple[str, str, str, Clip]]) -> float:
-    """Mean similarity of sources of different speakers, what a voice has to stand out from."""
+def stranger_similarity(sources: Sequence[tuple[str, str, str, Clip]]) -> float | None:
+    """Mean similarity of sources of different speakers, what a voice has to stand out from; None for one speaker."""
     pairs = [(a[3], b[3]) for a, b in pairwise(sources) if a[1] != b[1]]
-    return float(np.mean([similarity(first, second) for first, second in pairs]))
+    return float(np.mean([similarity(first, second) for first, second in pairs])) if pairs else None
 
 
 def main() -> None:
@@ -225,7 +225,8 @@ def main() -> None:
         measured = list(pool.map(partial(_measure, options.human_egemaps, sentences), jobs, chunksize=8))
     options.out.mkdir(parents=True, exist_ok=True)
     text = report(measured, with_words=not options.recordings)
-    text += f"\n\nSimilarity of different speakers' sources: {stranger_similarity(sources):.2f}\n"
+    strangers = stranger_similarity(sources)
+    text += "\n" if strangers is None else f"\n\nSimilarity of different speakers' sources: {strangers:.2f}\n"
     print(text)
     (options.out / "report.md").write_text(text, encoding="utf-8")
     (options.out / "measured.json").write_text(json.dumps([asdict(each) for each in measured]), encoding="utf-8")
