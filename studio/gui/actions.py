@@ -25,6 +25,7 @@ class Actions:
         self.named: dict[str, QAction] = {}
         self._menus: list[QMenu] = []
         self._file()
+        self._edit()
         self._play()
         self._view()
         self._help()
@@ -32,6 +33,13 @@ class Actions:
     def _file(self) -> None:
         window = self._window
         menu = self._menu("&File")
+        projects = window.project_dialogs
+        self._add(menu, "&New project", "Ctrl+N", window.studio.projects.new)
+        self._add(menu, "Open &project…", "Ctrl+P", projects.ask_open)
+        projects.fill_recent(self._menu("Open &recent", menu))
+        self._add(menu, "&Save project", "Ctrl+S", projects.save)
+        self._add(menu, "Save project &as…", "Ctrl+Shift+S", projects.ask_save)
+        menu.addSeparator()
         self._add(menu, "&Open recording…", "Ctrl+O", window.ask_open)
         self._add(menu, "Open &mask…", "Ctrl+Shift+O", window.ask_mask)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
@@ -39,6 +47,42 @@ class Actions:
         self._add(menu, "&Export take…", "Ctrl+E", window.ask_export)
         menu.addSeparator()
         self._add(menu, "&Quit", "Ctrl+Q", window.close)
+
+    def _edit(self) -> None:
+        window = self._window
+        menu = self._menu("&Edit")
+        stack, takes = window.studio.history.stack, window.library.takes_panel
+        for action, name, key in (
+            (stack.createUndoAction(window, "Undo"), "Undo", "Ctrl+Z"),
+            (stack.createRedoAction(window, "Redo"), "Redo", "Ctrl+Shift+Z"),
+        ):
+            action.setShortcut(QKeySequence(key))
+            menu.addAction(action)
+            self.named[name] = action
+        menu.addSeparator()
+        needing = [
+            self._add(menu, "Rename the take", "F2", takes.list.rename),
+            self._add(menu, "Note on the take", "N", takes.write_note),
+            self._add(menu, "Use the take's settings", "U", takes.use_settings),
+            self._add(menu, "Render again and compare", "Ctrl+R", window.render_again),
+        ]
+        stars = self._menu("Rate the takes", menu)
+        for count in range(6):
+            text = "No stars" if count == 0 else f"{count} star{'' if count == 1 else 's'}"
+            self._add(stars, text, f"Alt+{count}", partial(takes.rate, count))
+        menu.addSeparator()
+        delete = self._add(menu, "Delete the takes", "Del", takes.delete)
+        # Del belongs to whatever has the focus: here, to the list.
+        delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        takes.list.addAction(delete)
+
+        def allow() -> None:
+            for action in needing:
+                action.setEnabled(takes.list.current_take is not None)
+            delete.setEnabled(bool(takes.list.selected_takes))
+
+        takes.list.selected.connect(allow)
+        allow()
 
     def _play(self) -> None:
         window = self._window
@@ -63,10 +107,12 @@ class Actions:
         render = self._menu("&Render")
         self._add(render, "Render", "R", window.studio.renders.render)
         renders = window.studio.renders
-        cancel = self._add(render, "Cancel the render", "Esc", renders.cancel)
+        again = window.studio.rerender
+        cancel = self._add(render, "Cancel the render", "Esc", window.studio.cancel)
         cancel.setEnabled(False)
         # Disabled, Escape is left to whatever has the focus.
-        renders.active_changed.connect(lambda: cancel.setEnabled(renders.active))
+        for each in (renders, again):
+            each.active_changed.connect(lambda: cancel.setEnabled(renders.active or again.active))
         menu = self._menu("&View")
         self._add(menu, "Audition", "Ctrl+1", lambda: window.show_workspace("audition"))
         self._add(menu, "Localize", "Ctrl+2", lambda: window.show_workspace("localize"))
@@ -106,8 +152,7 @@ class Actions:
         window = self._window
         heard = window.studio.playback.heard
         window.studio.renders.assign(number, heard if heard != SOURCE else B)
-        if number <= len(window.studio.state.takes):
-            window.library.takes.select(number)
+        window.library.takes.select(number)
 
     def _zoom(self, factor: float) -> None:
         axis = self._window.studio.axis
@@ -148,9 +193,10 @@ class KeysDialog(QDialog):
         rows = [
             (action.shortcut().toString(QKeySequence.SequenceFormat.NativeText), name.removesuffix("…"))
             for name, action in actions.named.items()
-            if not action.shortcut().isEmpty() and not name.startswith("Take ")
+            if not action.shortcut().isEmpty() and not name.startswith("Take ") and not name.endswith(("star", "stars"))
         ]
         rows.insert(0, ("1 … 9", "Put that take into the heard lane"))
+        rows.insert(1, ("Alt+0 … 5", "Give the selected takes stars"))
         rows += [("Wheel, Shift+wheel", "Zoom and scroll the lanes"), ("Drag over a lane", "Loop that stretch")]
         rows += [("Double-click a slider", "Reset it"), ("Arrows on a lane", "Move the playhead")]
         grid = QGridLayout()

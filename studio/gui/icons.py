@@ -22,6 +22,7 @@ _NAMES = {
     "open": "mdi6.folder-open-outline",
     "lines": "mdi6.text-box-outline",
     "export": "mdi6.export-variant",
+    "filter": "mdi6.filter-variant",
     "cancel": "mdi6.close",
     "fit": "mdi6.arrow-expand-horizontal",
     "start": "mdi6.skip-previous",

@@ -15,6 +15,7 @@ from studio.engine import JobContext
 from studio.errors import StudioError
 from studio.gui.engine_thread import EngineThread, notice_of
 from studio.gui.listening import Listener
+from studio.gui.measuring import Measurer
 from studio.gui.state import ShownMask, StudioState
 from studio.gui.widgets.notices import Notice
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 class Loaded:
     """A model ready to render, the judges for its takes, and the masks that fit it, the default first.
 
-    ``listener`` hears what takes say; ``lacking`` says what could not be loaded.
+    ``listener`` hears what takes say, ``measurer`` how natural they sound and in whose voice; ``lacking`` says what
+    could not be loaded.
     """
 
     model: SpeechLALM
@@ -35,7 +37,10 @@ class Loaded:
     listener: Listener | None = None
     masks: Sequence[Path] = ()
     lacking: Sequence[str] = ()
+    measurer: Measurer | None = None
 
+
+STILL_LOADING = "The model is still loading"
 
 Loader = Callable[[JobContext], Loaded]
 
@@ -58,8 +63,13 @@ class ModelKeeper(QObject):
         self.loaded: Loaded | None = None
         self.masks: list[Path] = []
         self.status = ""
-        self.problem: str | None = "The model is still loading"
+        self.problem: str | None = STILL_LOADING
         self.taken: str | None = None
+
+    @property
+    def loading(self) -> bool:
+        """Whether the model is still to come."""
+        return self.loaded is None and self.problem == STILL_LOADING
 
     def load(self) -> None:
         """Start loading."""
@@ -73,6 +83,14 @@ class ModelKeeper(QObject):
             return
         info = loaded.model.info
         self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
+
+    def adopt_masks(self, masks: Sequence[ShownMask], in_use: ShownMask | None) -> None:
+        """Offer masks that were read for this model, and use one of them instead of any that is being read."""
+        self.masks += [mask.path for mask in masks if mask.path not in self.masks]
+        if in_use is not None:
+            self._worker.cancel("mask")
+            self._state.set_mask(in_use)
+        self.masks_changed.emit()
 
     def take(self, reason: str) -> None:
         """Keep the model for something longer than a render; ``reason`` says for what and what to do."""
@@ -88,8 +106,9 @@ class ModelKeeper(QObject):
         """Free the model."""
         if self.loaded is not None:
             self.loaded.model.close()
-            if self.loaded.listener is not None:
-                self.loaded.listener.close()
+            for helper in (self.loaded.listener, self.loaded.measurer):
+                if helper is not None:
+                    helper.close()
             self.loaded = None
 
     def _take_in(self, loaded: Loaded) -> None:
@@ -163,7 +182,7 @@ def _load_default(context: JobContext) -> Loaded:
     except StudioError as error:
         lacking.append(f"Takes are not judged. {error}")
     listener = Listener(frozenset(line.text for line in demo_lines() if line.text))
-    return Loaded(model, judge, listener, masks, lacking)
+    return Loaded(model, judge, listener, masks, lacking, Measurer())
 
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:
@@ -173,7 +192,7 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
     mask = load_mask(path, info)
     counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
     name = path.name.removesuffix(SUFFIX)
-    return ShownMask(mask, name, path, tuple(mask.widths), counts, mask_facts(mask.metadata))
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, mask_facts(mask.metadata), mask.fingerprint())
 
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:

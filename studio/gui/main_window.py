@@ -26,8 +26,10 @@ from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
 from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
+from studio.gui.history import SpinBoxUndo
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.playback import STARTING
+from studio.gui.projectdialogs import ProjectDialogs
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
@@ -62,17 +64,20 @@ class MainWindow(QMainWindow):
         self.workspaces.addWidget(self.lanes)
         self.workspaces.addWidget(self.localize)
         self.transport = Transport(state, axis)
-        self.library = LibraryPanel(state, studio.sources)
+        self.library = LibraryPanel(state, studio.sources, studio.measuring)
         self.steering = SteeringPanel(state)
         self.clips = ClipPlayer(studio.playback, studio.sound_worker)
         self.wizard: FindNeurons | None = None
         self._closing = False
+        self.project_dialogs = ProjectDialogs(self, studio.projects)
         studio.search.remember_in(settings)
+        studio.projects.remember_in(settings)
         self._lay_out()
         self.actions_ = Actions(self)
         self._connect()
         self._restore()
         self._keys = ButtonKeys(self)
+        self._undo_keys = SpinBoxUndo(self)
 
     def show_workspace(self, name: str) -> None:
         """Show ``audition`` or ``localize``."""
@@ -122,6 +127,12 @@ class MainWindow(QMainWindow):
         self.wizard.come_back()
         return self.wizard
 
+    def render_again(self) -> None:
+        """Render the selected take again and say how it compares."""
+        shown = self.library.takes.current_take
+        if shown is not None:
+            self.studio.rerender.start(shown)
+
     def show_keys(self) -> None:
         """Show what every key does."""
         dialog = KeysDialog(self, self.actions_)
@@ -134,8 +145,11 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open a dropped recording or mask."""
+        """Open a dropped recording, mask or project."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if any(self.project_dialogs.open_if_project(path) for path in paths):
+            event.acceptProposedAction()
+            return
         if len(paths) > 1:
             self.notices.add(Notice(f"Opened {paths[0].name}, the first of {len(paths)} files.", kind="info"))
         if paths:
@@ -165,13 +179,14 @@ class MainWindow(QMainWindow):
         self.setFocus()
 
     def offer_to_go_on(self) -> None:
-        """Offer to take up a search that was left unfinished."""
+        """Offer to take up a search that was left unfinished, and takes that were never saved."""
         folder = self.studio.search.unfinished()
         if folder is not None:
             text = f"A search for neurons was left before its mask was saved: {folder.name}."
-            self._show_notice(Notice(text, kind="offer", offer="Go on with it"))
+            self._show_notice(Notice(text, kind="offer", offer="Go on with it", act=self._take_up))
+        self.studio.projects.look_for_unsaved()
 
-    def _take_up(self, _notice: Notice) -> None:
+    def _take_up(self) -> None:
         folder = self.studio.search.unfinished()
         if folder is not None:
             self.find_neurons().go_on_with(folder)
@@ -235,7 +250,6 @@ class MainWindow(QMainWindow):
         studio, state, playback = self.studio, self.studio.state, self.studio.playback
         studio.notice.connect(self._show_notice)
         self.notices.emptied.connect(self._notice_frame.hide)
-        self.notices.accepted.connect(self._take_up)
         self.top.find_asked.connect(self.find_neurons)
         self.top.workspaces.chosen.connect(self.show_workspace)
         self.top.mask_asked.connect(self.ask_mask)
@@ -262,6 +276,7 @@ class MainWindow(QMainWindow):
         studio.keeper.taken_changed.connect(self._show_blocked)
         studio.keeper.status_changed.connect(self.device.setText)
         state.source_changed.connect(self._show_title)
+        studio.projects.changed.connect(self._show_title)
         state.mask_changed.connect(lambda: self.localize.show_mask(state.mask))
         state.steer_changed.connect(lambda: self.localize.heatmap.show_window(state.steer.layers))
         self.localize.window_chosen.connect(studio.choose_layers)
@@ -289,7 +304,8 @@ class MainWindow(QMainWindow):
 
     def _show_title(self) -> None:
         source = self.studio.state.source
-        self.setWindowTitle("ESN Studio" if source is None else f"{source.name} \u2013 ESN Studio")
+        names = (source.name if source is not None else "", self.studio.projects.name, "ESN Studio")
+        self.setWindowTitle(" \u2013 ".join(filter(None, names)))
 
     def _show_heard(self, lane: str) -> None:
         self.lanes.show_heard(lane)

@@ -19,6 +19,7 @@ from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
 from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
+from studio.gui.steers import settings_of
 from studio.gui.widgets.notices import Notice
 from studio.gui.words import Word, words_of
 
@@ -71,6 +72,7 @@ class Renders(QObject):
             changed.connect(self._schedule)
         for changed in (state.source_changed, state.model_changed):
             changed.connect(self._warn_of_length)
+        state.take_changed.connect(self._retitle)
 
     @property
     def active(self) -> bool:
@@ -116,12 +118,18 @@ class Renders(QObject):
         for lane in list(self._arriving):
             self._worker.cancel(lane)
 
+    def settle(self) -> None:
+        """Render nothing by itself until something changes again: what the lanes hold was put there on purpose."""
+        self._rest.stop()
+        self.active_changed.emit()
+
     def assign(self, number: int, lane: str) -> None:
         """Put a take into a lane and hear it there."""
-        if 1 <= number <= len(self._state.takes):
+        shown = self._state.take_numbered(number)
+        if shown is not None:
             self._worker.cancel(lane)
             self._arriving.pop(lane, None)
-            self._hold(lane, self._state.takes[number - 1])
+            self._state.assign_lane(lane, content_of(shown))
             self._playback.listen(lane)
             self._tell_active()
 
@@ -237,8 +245,9 @@ class Renders(QObject):
 
     def _arrived(self, arriving: _Arriving, result: Result) -> None:
         take, drawing, words = result
-        number = len(self._state.takes) + 1
-        shown = ShownTake(number, take, arriving.steer, drawing, words, arriving.source.drawing.clip, arriving.mask)
+        shown = ShownTake(
+            self._state.next_number, take, arriving.steer, drawing, words, arriving.source.drawing.clip, arriving.mask
+        )
         self._state.add_take(shown)
         if self._arriving.get(arriving.lane) is not arriving:
             return
@@ -253,18 +262,32 @@ class Renders(QObject):
     def _failed(self, arriving: _Arriving, error: BaseException) -> None:
         if self._arriving.get(arriving.lane) is arriving:
             del self._arriving[arriving.lane]
+            before = arriving.before
+            there = before is not None and (before.shown is None or before.shown in self._state.takes)
             same_source = arriving.source is self._state.source
-            self._state.set_lane(arriving.lane, arriving.before if same_source else None)
+            self._state.set_lane(arriving.lane, before if same_source and there else None)
         self._worker.tell(error)
         self._tell_active()
 
     def _hold(self, lane: str, shown: ShownTake) -> None:
-        self._state.set_lane(lane, LaneContent(title_of(shown.steer, shown.number), shown.drawing, shown))
+        self._state.set_lane(lane, content_of(shown))
+
+    def _retitle(self, shown: ShownTake) -> None:
+        for lane, content in self._state.lanes.items():
+            if content is not None and content.shown is shown and content.title != content_of(shown).title:
+                self._hold(lane, shown)
 
     def _tell_active(self) -> None:
         if not self._arriving:
             self._shares.clear()
         self.active_changed.emit()
+
+
+def content_of(shown: ShownTake) -> LaneContent:
+    """A lane that holds a take."""
+    name = shown.take.name
+    title = f"Take {shown.number}  ·  {name}" if name else title_of(shown.steer, shown.number)
+    return LaneContent(title, shown.drawing, shown)
 
 
 def title_of(steer: Steer, number: int | None = None) -> str:
@@ -279,23 +302,10 @@ def title_of(steer: Steer, number: int | None = None) -> str:
 
 def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     """Render and judge; runs in the worker."""
-    from studio.esn.intervention import Mode, TokenScope
-    from studio.lalm.base import Content
     from studio.session.render import render
-    from studio.session.settings import RenderSettings
 
     steer, source, mask = arriving.steer, arriving.source, arriving.mask
-    settings = RenderSettings(
-        target=steer.target or "",
-        mode=Mode(steer.mode),
-        strengths=dict(steer.strengths),
-        mask_path=str(mask.path) if mask is not None else None,
-        module=steer.module,
-        layers=steer.layers,
-        scope=TokenScope(steer.scope),
-        seed=steer.seed,
-        content=Content(steer.content),
-    )
+    settings = settings_of(steer, str(mask.path) if mask is not None else None)
     listener = loaded.listener if source.reference else None
     recognise = listener.recogniser(source.reference or "") if listener is not None else None
 

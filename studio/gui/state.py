@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -63,9 +63,12 @@ class Source:
     demo: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ShownTake:
-    """A take with its place in the list (from 1), its drawing and marked words; ``steer`` and the rest made it."""
+    """A take with its number (from 1, never given twice), its drawing and marked words; ``steer`` and the rest made it.
+
+    ``take`` is replaced when somebody names or rates it, ``drawing`` when its pitch arrives late; the rest stays.
+    """
 
     number: int
     take: Take
@@ -95,6 +98,7 @@ class ShownMask:
     widths: tuple[int, ...]
     counts: Mapping[str, tuple[int, ...]]
     facts: tuple[tuple[str, str], ...] = ()
+    fingerprint: str = ""
 
     @property
     def layers(self) -> int:
@@ -115,7 +119,11 @@ class StudioState(QObject):
     mask_changed = Signal()
     model_changed = Signal()
     takes_changed = Signal()
+    take_changed = Signal(object)
+    take_marked = Signal(object, object)
+    takes_removed = Signal(object, object)
     lane_changed = Signal(str)
+    lane_assigned = Signal(str, object)
     locks_changed = Signal()
     gains_changed = Signal()
     options_changed = Signal()
@@ -127,6 +135,7 @@ class StudioState(QObject):
         self.mask: ShownMask | None = None
         self.model: ModelInfo | None = None
         self.takes: list[ShownTake] = []
+        self.next_number = 1
         self.lanes: dict[str, LaneContent | None] = {A: None, B: None}
         self.locks: set[str] = set()
         self.gains: dict[str, float] = {}
@@ -155,6 +164,14 @@ class StudioState(QObject):
             self.steer = steer
             self.steer_changed.emit()
 
+    def use_settings(self, steer: Steer, mask: ShownMask | None) -> None:
+        """The steering values and the mask of some take, both at once; None leaves the mask."""
+        other_mask = mask is not None and mask is not self.mask
+        self.mask = mask or self.mask
+        self.set_steer(steer)
+        if other_mask:
+            self.mask_changed.emit()
+
     def set_model(self, info: ModelInfo | None) -> None:
         """A model was loaded or closed."""
         self.model = info
@@ -170,15 +187,61 @@ class StudioState(QObject):
             self.set_steer(replace(self.steer, strengths=held, layers=layers if fits else None))
         self.mask_changed.emit()
 
+    def take_numbered(self, number: int) -> ShownTake | None:
+        """The take of a number, None when there is none (any more)."""
+        return next((shown for shown in self.takes if shown.number == number), None)
+
     def add_take(self, take: ShownTake) -> None:
         """Append a take."""
-        self.takes.append(take)
+        self.add_takes([take])
+
+    def add_takes(self, takes: Iterable[ShownTake]) -> None:
+        """Put takes where their numbers belong."""
+        self.takes[:] = sorted([*self.takes, *takes], key=lambda shown: shown.number)
+        self.next_number = max([self.next_number - 1, *(shown.number for shown in self.takes)]) + 1
         self.takes_changed.emit()
+
+    def replace_takes(self, takes: Iterable[ShownTake]) -> None:
+        """Other takes altogether, as of another project; the lanes are emptied."""
+        self.takes.clear()
+        self.next_number = 1
+        for lane in TAKE_LANES:
+            self.set_lane(lane, None)
+        self.add_takes(takes)
+
+    def remove_takes(self, takes: Iterable[ShownTake]) -> None:
+        """Take takes off the list and out of the lanes."""
+        removed = tuple(shown for shown in self.takes if shown in set(takes))
+        held = {lane: content for lane, content in self.lanes.items() if content and content.shown in removed}
+        self.takes[:] = [shown for shown in self.takes if shown not in removed]
+        for lane in held:
+            self.set_lane(lane, None)
+        self.takes_changed.emit()
+        self.takes_removed.emit(removed, held)
+
+    def mark_take(self, shown: ShownTake, **marks: Any) -> None:
+        """Change what a person says of a take: ``name``, ``note`` or ``stars``."""
+        before = shown.take
+        if any(getattr(before, field) != value for field, value in marks.items()):
+            shown.take = replace(before, **marks)
+            self.take_marked.emit(shown, before)
+            self.take_changed.emit(shown)
+
+    def complete_take(self, shown: ShownTake, take: Take) -> None:
+        """Replace a take by itself with what was measured later."""
+        shown.take = take
+        self.take_changed.emit(shown)
 
     def set_lane(self, lane: str, content: LaneContent | None) -> None:
         """Fill or empty lane A or B."""
         self.lanes[lane] = content
         self.lane_changed.emit(lane)
+
+    def assign_lane(self, lane: str, content: LaneContent | None) -> None:
+        """Fill a lane because somebody asked for just that."""
+        before = self.lanes[lane]
+        self.set_lane(lane, content)
+        self.lane_assigned.emit(lane, before)
 
     def set_locked(self, lane: str, locked: bool) -> None:
         """Keep a lane's take from being replaced by the next render."""

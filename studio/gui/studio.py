@@ -9,9 +9,14 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.gui.engine_thread import EngineThread
 from studio.gui.exports import export_to
+from studio.gui.history import History
 from studio.gui.loading import Loader, ModelKeeper, load_default
+from studio.gui.measuring import Measuring
 from studio.gui.playback import Playback
+from studio.gui.projects import Projects
 from studio.gui.renders import Renders
+from studio.gui.reopening import LatePitch
+from studio.gui.rerender import Rerender
 from studio.gui.sources import Sources
 from studio.gui.state import ShownTake, StudioState
 from studio.gui.timeaxis import TimeAxis
@@ -20,7 +25,7 @@ from studio.gui.wizard.search import Search
 
 
 class Studio(QObject):
-    """Owns the state and four workers: one runs the model, one plays, one reads corpora, one does all other chores."""
+    """Owns the state and five workers: one each runs the model, plays, reads corpora, measures takes, and does chores."""
 
     notice = Signal(object)
 
@@ -32,14 +37,23 @@ class Studio(QObject):
         self.sound_worker = EngineThread("sound")
         self.chores = EngineThread("chores")
         self.corpus_worker = EngineThread("corpora")
-        self.workers = (self.render_worker, self.sound_worker, self.chores, self.corpus_worker)
+        self.measure_worker = EngineThread("measures")
+        self.workers = (self.render_worker, self.sound_worker, self.chores, self.corpus_worker, self.measure_worker)
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
+        self.history = History(self.state)
+        self.projects = Projects(self.state, self.chores, self.keeper)
+        self.measuring = Measuring(self.state, self.measure_worker)
+        self.rerender = Rerender(self.render_worker, self.keeper)
+        self._late_pitch = LatePitch(self.state, self.chores)
         self._exports = 0
-        for each in (*self.workers, self.keeper, self.renders):
+        self.keeper.loaded_changed.connect(self._measure)
+        self.projects.adopted.connect(self.history.clear)
+        self.projects.adopted.connect(self.renders.settle)
+        for each in (*self.workers, self.keeper, self.renders, self.projects, self.rerender):
             each.notice.connect(self.notice)
 
     def start(self) -> None:
@@ -47,6 +61,11 @@ class Studio(QObject):
         self.sources.start()
         self.playback.start()
         self.keeper.load()
+
+    def cancel(self) -> None:
+        """Stop rendering, whatever for."""
+        self.renders.cancel()
+        self.rerender.cancel()
 
     def choose_layers(self, window: tuple[int, int] | None) -> None:
         """Steer only a stretch of layers, or all."""
@@ -71,5 +90,10 @@ class Studio(QObject):
         self.renders.cancel()
         for worker in self.workers:
             worker.shutdown()
+        self.projects.close()
         self.playback.close()
         self.keeper.close()
+
+    def _measure(self) -> None:
+        if self.keeper.loaded is not None:
+            self.measuring.use(self.keeper.loaded.measurer)

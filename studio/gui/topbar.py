@@ -65,7 +65,7 @@ class TopBar(QToolBar):
         self.addWidget(_spring())
         self.addWidget(_group(None, self.job, self.progress, self.cancel, self.find_neurons))
         self.mask_box.activated.connect(self._choose)
-        self.cancel.clicked.connect(studio.renders.cancel)
+        self.cancel.clicked.connect(studio.cancel)
         self.find_neurons.clicked.connect(self.find_asked)
         studio.search.stage_changed.connect(self._show_job)
         studio.search.progress.connect(self._show_share)
@@ -75,6 +75,10 @@ class TopBar(QToolBar):
         studio.state.mask_changed.connect(self._show_masks)
         studio.renders.progress.connect(self._show_share)
         studio.renders.active_changed.connect(self._show_job)
+        studio.rerender.progress.connect(self._show_share)
+        studio.rerender.active_changed.connect(self._show_job)
+        studio.projects.progress.connect(self._show_share)
+        studio.projects.opening_changed.connect(self._show_job)
         studio.keeper.status_changed.connect(lambda _status: self._show_job())
         self.recolour()
         self._show_model()
@@ -117,10 +121,12 @@ class TopBar(QToolBar):
         self.progress.show_share(share)
 
     def _show_job(self) -> None:
-        rendering = self._studio.renders.active
+        rendering = self._studio.renders.active or self._studio.rerender.active
+        opening = self._studio.projects.opening
         loading = self._studio.keeper.status.startswith("Loading")
         searching = self._studio.search.active
-        words = "Rendering" if rendering else "Loading model" if loading else "Searching" if searching else ""
+        doing = {"Rendering": rendering, "Loading model": loading, "Opening": opening, "Searching": searching}
+        words = next((name for name, on in doing.items() if on), "")
         self.job.setText(words)
         self.progress.setVisible(bool(words))
         self.cancel.setVisible(rendering)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,7 @@ class Flag(StrEnum):
     DRIFT = "drift"
     SLURRED = "slurred"
     DISAGREES = "disagrees"
+    VOICE = "other voice"
 
     @property
     def sentence(self) -> str:
@@ -35,6 +36,7 @@ _SENTENCES = {
     Flag.DRIFT: "The model wrote other words than the source says.",
     Flag.SLURRED: "A speech recogniser hears other words than the source says.",
     Flag.DISAGREES: "The judge hears another emotion than the target.",
+    Flag.VOICE: "The voice is not like the source's: speaker similarity is below the limit.",
 }
 
 
@@ -46,7 +48,8 @@ class Take:
     under content lock, where the words are the recording's. ``heard_wer`` is the same for what a recogniser heard in
     the audio. ``judged`` holds the judge's probabilities of the five emotions, empty without a verdict. ``created`` is
     UTC in ISO 8601, ``seconds`` the wall time of the batch the take came in. ``revision`` and ``config_digest`` name
-    the exact model.
+    the exact model. ``name``, ``note`` and ``stars`` (0 to 5) are the listener's; ``naturalness`` (mean opinion score, 1
+    to 5) and ``similarity`` (to the source's voice, 0 to 1) come later than the rest, None until then.
     """
 
     id: str
@@ -66,7 +69,10 @@ class Take:
     created: str
     seconds: float
     note: str = ""
-    stars: int = field(default=0)
+    stars: int = 0
+    name: str = ""
+    naturalness: float | None = None
+    similarity: float | None = None
 
     @property
     def verdict(self) -> str | None:
@@ -96,7 +102,10 @@ class Take:
             "judged": dict(self.judged),
             "verdict": self.verdict,
             "flags": [str(flag) for flag in self.flags],
+            "naturalness": self.naturalness,
+            "speaker_similarity": self.similarity,
             "render_seconds": round(self.seconds, 3),
+            "name": self.name,
             "note": self.note,
             "stars": self.stars,
         }

@@ -15,11 +15,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.gui.audition.takes import TakesList
+from studio.gui.audition.takespanel import TakesPanel
 from studio.gui.icons import icon
+from studio.gui.measuring import Measuring
 from studio.gui.sources import DemoLine, Sources
 from studio.gui.state import StudioState
-from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
+from studio.gui.widgets.layout import ElidedLabel, explain, small
 
 WIDTH = 256
 
@@ -66,7 +67,7 @@ class LibraryPanel(QWidget):
     export_asked = Signal()
     assign_asked = Signal(int, str)
 
-    def __init__(self, state: StudioState, sources: Sources) -> None:
+    def __init__(self, state: StudioState, sources: Sources, measuring: Measuring) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -87,32 +88,24 @@ class LibraryPanel(QWidget):
         self.name = ElidedLabel()
         self.about = small()
         self.reference = TranscriptEdit()
-        self.takes = TakesList(state)
-        self.to_a, self.to_b = QPushButton("To A"), QPushButton("To B")
-        self.export = QPushButton("Export…")
-        for button in (self.to_a, self.to_b, self.export):
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.takes_panel = TakesPanel(state, measuring)
+        self.takes = self.takes_panel.list
         self._lay_out()
         self.recolour()
         self.open.clicked.connect(self.open_asked)
         self.reference.committed.connect(lambda text: state.set_reference(text or None))
-        self.takes.assign_asked.connect(self.assign_asked)
-        self.takes.selected.connect(self._show_selection)
-        self.to_a.clicked.connect(lambda: self._assign("A"))
-        self.to_b.clicked.connect(lambda: self._assign("B"))
-        self.export.clicked.connect(self.export_asked)
+        self.takes_panel.assign_asked.connect(self.assign_asked)
+        self.takes_panel.export_asked.connect(self.export_asked)
         state.source_changed.connect(self._show_source)
         sources.demo_lines_changed.connect(self._fill_menu)
         self._show_source()
         self._fill_menu()
-        self._show_selection()
 
     def recolour(self) -> None:
         """Draw the icons in another scheme's colours."""
         self.lines.setIcon(icon("lines"))
         self.open.setIcon(icon("open"))
-        self.export.setIcon(icon("export"))
-        self.takes.viewport().update()
+        self.takes_panel.recolour()
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -127,21 +120,7 @@ class LibraryPanel(QWidget):
         layout.addWidget(self.about)
         layout.addWidget(self.reference)
         layout.addSpacing(8)
-        layout.addWidget(heading("Takes"))
-        takes = QVBoxLayout()
-        takes.setContentsMargins(0, 0, 0, 0)
-        takes.addWidget(self.takes)
-        layout.addLayout(takes, 1)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        for button in (self.to_a, self.to_b, self.export):
-            row.addWidget(button)
-        layout.addLayout(row)
-
-    def _assign(self, lane: str) -> None:
-        shown = self.takes.current_take
-        if shown is not None:
-            self.assign_asked.emit(shown.number, lane)
+        layout.addWidget(self.takes_panel, 1)
 
     def _show_source(self) -> None:
         source = self._state.source
@@ -154,12 +133,6 @@ class LibraryPanel(QWidget):
             self.about.setText(f"{kind}, {clip.seconds:.2f} s, {clip.rate / 1000:g} kHz")
         explain(self.reference, source is not None, "Open a recording first", "What is said, to count word errors")
         self.reference.show_text((source.reference or "") if source is not None else "")
-
-    def _show_selection(self) -> None:
-        chosen = self.takes.current_take is not None
-        explain(self.to_a, chosen, "No take is selected", "Put the selected take into lane A")
-        explain(self.to_b, chosen, "No take is selected", "Put the selected take into lane B")
-        explain(self.export, chosen, "No take is selected", "Write the selected take as WAV with its settings (Ctrl+E)")
 
     def _fill_menu(self) -> None:
         self.menu.clear()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout
@@ -15,20 +16,20 @@ INFO_MILLISECONDS = 12_000
 class Notice:
     """A sentence for a person, and what a developer would want to read; ``error``, ``info`` or ``offer``.
 
-    ``offer`` names what can be done about it; such a notice stays until it is done or dismissed.
+    ``offer`` names what can be done about it and ``act`` does it; such a notice stays until it is done or dismissed.
     """
 
     text: str
     details: str = ""
     kind: str = "error"
     offer: str = ""
+    act: Callable[[], object] | None = field(default=None, compare=False)
 
 
 class NoticeBar(QFrame):
     """Shows the oldest of the waiting notices; hidden when there is none."""
 
     emptied = Signal()
-    accepted = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +93,8 @@ class NoticeBar(QFrame):
     def _accept(self) -> None:
         notice = self._waiting[0]
         self.dismiss()
-        self.accepted.emit(notice)
+        if notice.act is not None:
+            notice.act()
 
     def sizeHint(self) -> QSize:
         """As wide as there is room for."""
