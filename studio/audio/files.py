@@ -111,8 +111,13 @@ def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) ->
     """
     with open_sound(path, max_seconds) as sound:
         # Mixed down as they come: many channels do not decide how much memory is taken.
-        blocks = [block.mean(axis=1, dtype=np.float64).astype(np.float32) for block in sound.blocks()]
+        blocks = [_mono(block) for block in sound.blocks()]
         return Clip(np.concatenate(blocks), sound.rate, Path(path).stem)
+
+
+def _mono(block: FloatArray) -> FloatArray:
+    # One channel as it is: its mean would turn negative zeros into positive ones.
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
 def save_wav(path: str | os.PathLike[str], clip: Clip, subtype: str = "PCM_16") -> int:

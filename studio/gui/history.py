@@ -1,8 +1,9 @@
 """Undo and redo: follows ``StudioState`` and remembers what people change, so that no panel has to.
 
-Undone can be: steering values and masks, transcripts, names, notes, stars and deletions of takes, and which take somebody
-put into a lane. Rendering is no such step: a take that arrives late would throw away what could be redone, and undoing
-the change that asked for it shows the take from before again. Opening a recording is none either, as nothing is lost.
+Undone can be: steering values and masks, transcripts, names, notes, stars and deletions of takes, and which take
+somebody put into a lane. Rendering is no such step: a take that arrives late would throw away what could be redone, and
+undoing the change that asked for it shows the take from before again. Opening a recording is none either, as nothing is
+lost.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from studio.gui.wizard.search import Search
 
 
 class Studio(QObject):
-    """Owns the state and five workers: one each runs the model, plays, reads corpora, measures takes, and does chores."""
+    """Owns the state and five workers: one each for the model, playing, corpora, measuring takes, and chores."""
 
     notice = Signal(object)
 

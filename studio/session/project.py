@@ -134,7 +134,7 @@ def read_document(folder: Path) -> dict[str, Any]:
         raise StudioError(f"'{document}' is damaged: its version is {str(version)[:40]!r}.")
     if version > FORMAT_VERSION:
         raise StudioError(
-            f"The project '{folder.name}' was written by a newer ESN Studio (format {version}, and this one reads up to "
+            f"The project '{folder.name}' was written by a newer ESN Studio (format {version}; this one reads up to "
             f"{FORMAT_VERSION}); update ESN Studio to open it."
         )
     return content
@@ -256,8 +256,8 @@ class _Reader:
             made = sum(each.take.settings.mask_sha == fingerprint for each in takes)
             count = "1 take that was" if made == 1 else f"{made} takes that were"
             problems.append(
-                f"The mask '{Path(reference.path).name}' is not there as it was; the {count} made with it can be heard, "
-                "but not rendered again."
+                f"The mask '{Path(reference.path).name}' is not there as it was; the {count} made with it can be "
+                "heard, but not rendered again."
             )
         return found, problems
 

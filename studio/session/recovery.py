@@ -40,7 +40,7 @@ def recovery_dir() -> Path:
 
 def new_session() -> Path:
     """A folder for work that has no name yet (not created here)."""
-    return recovery_dir() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}{SUFFIX}"
+    return recovery_dir() / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}{SUFFIX}"
 
 
 def is_unsaved(path: Path) -> bool:

@@ -48,8 +48,8 @@ class Take:
     under content lock, where the words are the recording's. ``heard_wer`` is the same for what a recogniser heard in
     the audio. ``judged`` holds the judge's probabilities of the five emotions, empty without a verdict. ``created`` is
     UTC in ISO 8601, ``seconds`` the wall time of the batch the take came in. ``revision`` and ``config_digest`` name
-    the exact model. ``name``, ``note`` and ``stars`` (0 to 5) are the listener's; ``naturalness`` (mean opinion score, 1
-    to 5) and ``similarity`` (to the source's voice, 0 to 1) come later than the rest, None until then.
+    the exact model. ``name``, ``note`` and ``stars`` (0 to 5) are the listener's; ``naturalness`` (mean opinion score,
+    1 to 5) and ``similarity`` (to the source's voice, 0 to 1) come later than the rest, None until then.
     """
 
     id: str

@@ -32,6 +32,13 @@ def no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player_module, "find_output", find_output)
 
 
+@pytest.fixture(autouse=True)
+def user_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Nothing of the user's own is read or written."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
 @pytest.fixture(scope="session")
 def theme(qapp: QApplication) -> Theme:
     return Theme(qapp, "dark")

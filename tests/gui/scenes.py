@@ -7,6 +7,7 @@ saw as one line of JSON; takes are left in the folder as WAV.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,6 +55,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
+        os.environ["XDG_DATA_HOME"] = str(folder / "data")
         self.app = QApplication([])
         self.studio = Studio(shipped_loader(folder))
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from studio.gui.audition.takes import TakeDelegate
+from studio.gui.audition.takerow import TakeDelegate
 from studio.gui.main_window import MainWindow
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 from tests.gui.standin import StandIn
@@ -140,7 +140,7 @@ def test_takes_go_to_lanes_by_key_button_and_click(qtbot: QtBot, window: MainWin
     assert held(window, "A") == 1, "else the lane that is heard"
     takes = window.library.takes
     takes.select(2)
-    press(window.library.to_a)
+    press(window.library.takes_panel.to_a)
     assert held(window, "A") == 2
     row = takes.visualRect(takes.model().index(1, 0))
     delegate = takes.itemDelegate()
