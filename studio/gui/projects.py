@@ -163,7 +163,7 @@ class Projects(QObject):
         if self._folder is None:
             return
         try:
-            _finish(self._folder, self._snapshot() if self._unwritten else None, unsaved=self.path is None)
+            _finish(self._folder, self._snapshot(), unsaved=self.path is None)
         except StudioError:
             # There is no window any more to say it in; the last autosave stands.
             _log.exception("the project could not be written at the end")
@@ -261,7 +261,7 @@ class Projects(QObject):
         self._rest.stop()
         folder = self._folder
         if folder is not None:
-            project, unsaved = self._snapshot() if self._unwritten else None, self.path is None
+            project, unsaved = self._snapshot(), self.path is None
             self._submit("leave", lambda _context: _finish(folder, project, unsaved=unsaved), lambda _none: None)
             self._submit("unsaved", _recoverable, self._know_unsaved)
 
@@ -345,14 +345,16 @@ def _prune() -> None:
     prune()
 
 
-def _finish(folder: ProjectFolder, project: Project | None, *, unsaved: bool) -> None:
+def _finish(folder: ProjectFolder, project: Project, *, unsaved: bool) -> None:
     """Write the last state and let the folder go; unsaved work without takes is nothing to keep."""
+    discarded = unsaved and not project.takes
     try:
-        if project is not None:
+        # Always: what was queued to be written when the workers ended never was.
+        if not discarded:
             folder.save(project)
             folder.sweep(project)
     finally:
-        _let_go(folder, discarded=unsaved and project is not None and not project.takes)
+        _let_go(folder, discarded=discarded)
 
 
 def _let_go(folder: ProjectFolder, *, discarded: bool) -> None:

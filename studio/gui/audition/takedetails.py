@@ -32,8 +32,8 @@ class NoteEdit(QLineEdit):
         self.editingFinished.connect(self.committed)
 
     def show_note(self, note: str) -> None:
-        """Show a note that is known already; what is being typed is not overwritten by the same."""
-        if note != self._known or not self.hasFocus():
+        """Show a note that is known already; what is being typed is not overwritten by what was there before."""
+        if note != self._known or not self.isModified():
             self.setText(note)
         self._known = note
 
@@ -86,8 +86,9 @@ class TakeDetails(QWidget):
 
     def show_takes(self, takes: Sequence[ShownTake]) -> None:
         """Show one take, the differences of two, or how many there are."""
-        self._commit()
         one = takes[0] if len(takes) == 1 else None
+        if one is not self._shown:
+            self._commit()
         self._shown = one
         self.setVisible(bool(takes))
         for widget in (self.facts, self.measures, self.note):
@@ -130,7 +131,8 @@ class TakeDetails(QWidget):
         self.measures.setToolTip(meaning if complete else f"{meaning}\n{self._measuring.reason}")
 
     def _commit(self) -> None:
-        if self._shown is not None:
+        if self._shown is not None and self.note.isModified():
+            self.note.setModified(False)
             self._state.mark_take(self._shown, note=self.note.text().strip())
 
 

@@ -1,0 +1,228 @@
+"""Undo and redo by key and menu, whatever was changed and wherever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from studio.gui import history as history_module
+from studio.gui.history import panel_values, with_values
+from studio.gui.main_window import MainWindow
+from studio.gui.state import ShownTake, Steer
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
+
+CONTROL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+def undo(window: MainWindow) -> None:
+    key(window, Qt.Key.Key_Z, CONTROL)
+
+
+def redo(window: MainWindow) -> None:
+    key(window, Qt.Key.Key_Z, CONTROL | SHIFT)
+
+
+def texts(window: MainWindow) -> list[str]:
+    stack = window.studio.history.stack
+    return [stack.text(place) for place in range(stack.count())]
+
+
+@pytest.fixture
+def two_takes(qtbot: QtBot, window: MainWindow) -> list[ShownTake]:
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    drag_slider(window, "angry", 0.5)
+    wait_for_takes(qtbot, window, 2)
+    return list(window.studio.state.takes)
+
+
+def test_opening_the_window_is_nothing_to_undo(window: MainWindow) -> None:
+    assert texts(window) == []
+    assert not window.actions_.named["Undo"].isEnabled()
+
+
+def test_steering_is_undone_and_redone_step_by_step(window: MainWindow) -> None:
+    state = window.studio.state
+    press(window.steering.auto_render, window.steering.auto_render.rect().center())
+    state.set_options(auto_render=False)
+    choose_target(window, "angry")
+    press(window.steering.modes.button("add"))
+    row = window.steering.rows["sad"]
+    row.value.setFocus()
+    row.value.selectAll()
+    QTest.keyClicks(row.value, "0.25")
+    QTest.keyClick(row.value, Qt.Key.Key_Return)
+    press(window.steering.content.button("lock"))
+    press(window.steering.scope.button("generated"))
+    assert texts(window) == ["target angry", "mode add", "sad 0.25", "content", "tokens"]
+    assert window.actions_.named["Undo"].text() == "Undo tokens"
+    changed = state.steer
+    for _ in range(5):
+        undo(window)
+    assert state.steer == Steer(content="free")
+    assert window.steering.targets.value is None
+    assert row.value.value() == 0.0
+    for _ in range(5):
+        redo(window)
+    assert state.steer == changed
+    assert window.steering.content.value == "lock"
+
+
+def test_a_dragged_slider_is_one_step(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "MERGE_SECONDS", 60.0)
+    drag_slider(window, "angry", 0.4)
+    drag_slider(window, "angry", 0.8)
+    assert len(texts(window)) == 1
+    drag_slider(window, "happy", 0.3)
+    assert len(texts(window)) == 2
+    undo(window)
+    undo(window)
+    assert window.studio.state.steer.is_baseline
+
+
+def test_later_moves_of_a_slider_are_steps_of_their_own(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "MERGE_SECONDS", -1.0)
+    slider = window.steering.rows["angry"].slider
+    for value in (0.4, 0.8, 0.4):
+        window.steering.rows["angry"].value.setValue(value)
+    assert len(texts(window)) == 3
+    undo(window)
+    assert slider.strength == pytest.approx(0.8)
+
+
+def test_undo_in_a_number_field_undoes_the_number(window: MainWindow) -> None:
+    row = window.steering.rows["sad"]
+    row.value.setFocus()
+    row.value.selectAll()
+    QTest.keyClicks(row.value, "0.75")
+    QTest.keyClick(row.value, Qt.Key.Key_Return)
+    QTest.keyClick(row.value, Qt.Key.Key_Z, CONTROL)
+    assert window.studio.state.steer.strengths.get("sad", 0.0) == 0.0
+    assert row.value.value() == 0.0
+
+
+def test_another_mask_is_undone_with_what_it_took_away(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    state = window.studio.state
+    first = state.mask
+    assert first is not None
+    window.studio.keeper.open_mask(window.studio.keeper.masks[1])
+    qtbot.waitUntil(lambda: state.mask is not first, timeout=PATIENCE)
+    assert texts(window) == ["mask Random-5"]
+    undo(window)
+    assert state.mask is first
+    assert window.top.mask_box.currentText() == "CAS-5"
+    redo(window)
+    assert state.mask is not first
+
+
+def test_undoing_a_change_shows_the_take_from_before(
+    qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_module, "MERGE_SECONDS", 60.0)
+    window.studio.history.clear()
+    drag_slider(window, "angry", 1.0)
+    wait_for_takes(qtbot, window, 3)
+    undo(window)
+    lanes = window.studio.state.lanes
+    qtbot.waitUntil(lambda: lanes["B"] is not None and lanes["B"].shown is two_takes[1], timeout=PATIENCE)
+    assert len(window.studio.state.takes) == 3, "what was rendered stays"
+
+
+def test_a_transcript_is_undone(window: MainWindow) -> None:
+    edit = window.library.reference
+    before = edit.toPlainText()
+    edit.setFocus()
+    edit.selectAll()
+    QTest.keyClicks(edit, "other words")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert texts(window) == ["transcript"]
+    undo(window)
+    assert edit.toPlainText() == before
+    redo(window)
+    assert edit.toPlainText() == "other words"
+
+
+def test_a_deleted_take_comes_back_with_everything(
+    qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake]
+) -> None:
+    state, takes = window.studio.state, window.library.takes
+    state.mark_take(two_takes[0], name="calm", note="keep", stars=5)
+    take = two_takes[0].take
+    takes.select(1)
+    takes.setFocus()
+    QTest.keyClick(takes, Qt.Key.Key_Delete)
+    assert state.takes == [two_takes[1]]
+    assert state.lanes["A"] is None
+    assert window.actions_.named["Undo"].text() == "Undo deleting take 1"
+    undo(window)
+    assert state.takes == two_takes
+    assert state.takes[0].take is take
+    content = state.lanes["A"]
+    assert content is not None
+    assert content.shown is two_takes[0]
+    redo(window)
+    assert state.takes == [two_takes[1]]
+    undo(window)
+    drag_slider(window, "angry", 1.2)
+    wait_for_takes(qtbot, window, 3)
+    assert [shown.number for shown in state.takes] == [1, 2, 3], "numbers are never given twice"
+
+
+def test_names_notes_and_stars_are_undone(window: MainWindow, two_takes: list[ShownTake]) -> None:
+    state = window.studio.state
+    count = len(texts(window))
+    state.mark_take(two_takes[0], stars=3)
+    state.mark_take(two_takes[1], note="louder")
+    state.mark_take(two_takes[1], note="louder")
+    assert texts(window)[count:] == ["stars of take 1", "note of take 2"]
+    undo(window)
+    undo(window)
+    assert (two_takes[0].take.stars, two_takes[1].take.note) == (0, "")
+    redo(window)
+    assert two_takes[0].take.stars == 3
+
+
+def test_taking_a_take_to_a_lane_is_undone(window: MainWindow, two_takes: list[ShownTake]) -> None:
+    state = window.studio.state
+    key(window, Qt.Key.Key_B)
+    key(window, Qt.Key.Key_1)
+    held = state.lanes["B"]
+    assert held is not None
+    assert held.shown is two_takes[0]
+    undo(window)
+    held = state.lanes["B"]
+    assert held is not None
+    assert held.shown is two_takes[1]
+
+
+def test_opening_a_recording_is_no_step_and_old_steps_keep_to_what_they_changed(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    count = len(texts(window))
+    line = window.studio.sources.demo_lines[5]
+    window.studio.sources.open_line(line)
+    qtbot.waitUntil(lambda: _open(window).startswith(line.id), timeout=PATIENCE)
+    assert len(texts(window)) == count
+    undo(window)
+    assert window.studio.state.steer.target is None
+    assert _open(window).startswith(line.id)
+
+
+def _open(window: MainWindow) -> str:
+    source = window.studio.state.source
+    return source.name if source is not None else ""
+
+
+def test_panel_values_go_back_and_forth() -> None:
+    steer = Steer(target="sad", strengths={"sad": 0.5, "happy": 0.0}, layers=(1, 2))
+    values = panel_values(steer, None)
+    assert values["strengths/sad"] == 0.5
+    assert "strengths/happy" not in values
+    assert with_values(Steer(strengths={"sad": 0.1}), {"strengths/sad": None, "layers": (0, 1)}) == Steer(layers=(0, 1))

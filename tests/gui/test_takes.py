@@ -1,0 +1,237 @@
+"""The takes list by mouse and key: find, sort, rate, name, note, compare, use, delete."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit
+from pytestqt.qtbot import QtBot
+
+from studio.gui.audition.arrange import ORDERS, Arrangement, arrange
+from studio.gui.audition.takedetails import differences_text
+from studio.gui.main_window import MainWindow
+from studio.gui.state import ShownTake
+from studio.session.measures import LEAST_SIMILARITY, Measures, with_measures
+from studio.session.take import Flag
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
+
+ALT = Qt.KeyboardModifier.AltModifier
+NONE = Qt.KeyboardModifier.NoModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def takes(qtbot: QtBot, window: MainWindow) -> list[ShownTake]:
+    """A baseline and two strengths of angry, and a sad baseline."""
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    drag_slider(window, "angry", 0.5)
+    wait_for_takes(qtbot, window, 2)
+    drag_slider(window, "angry", 1.0)
+    wait_for_takes(qtbot, window, 3)
+    press(window.steering.reset_button)
+    choose_target(window, "sad")
+    wait_for_takes(qtbot, window, 4)
+    return list(window.studio.state.takes)
+
+
+def numbers(window: MainWindow) -> list[int | str]:
+    """What the list shows, from top to bottom: numbers of takes, and titles."""
+    return [row.shown.number if row.shown else row.text for row in window.library.takes.takes_model.rows]
+
+
+def click_row(window: MainWindow, shown: ShownTake, modifier: Qt.KeyboardModifier = NONE) -> None:
+    view = window.library.takes
+    rect = view.visualRect(view.takes_model.index(view.takes_model.row_of(shown)))
+    QTest.mouseClick(view.viewport(), LEFT, modifier, QPoint(rect.left() + 30, rect.center().y()))
+
+
+def test_a_line_says_what_differs_from_the_one_above(window: MainWindow, takes: list[ShownTake]) -> None:
+    texts = [row.text for row in window.library.takes.takes_model.rows]
+    assert texts[0] == "baseline"
+    assert texts[1].startswith("gain 0.")
+    assert texts[2].startswith("angry ")
+    assert texts[3] == "baseline"
+
+
+def test_stars_by_click_and_key(window: MainWindow, takes: list[ShownTake]) -> None:
+    view = window.library.takes
+    rect = view.visualRect(view.takes_model.index(1))
+    third = view.delegate.star_box(rect, 3).center()
+    press(view.viewport(), third)
+    assert takes[1].take.stars == 3
+    press(view.viewport(), third)
+    assert takes[1].take.stars == 0, "the same star again takes them away"
+    QTest.mouseDClick(view.viewport(), LEFT, NONE, third)
+    assert all(held is None or held.shown is not takes[1] for held in window.studio.state.lanes.values())
+    click_row(window, takes[0])
+    key(window, Qt.Key.Key_4, ALT)
+    assert takes[0].take.stars == 4
+    assert "4 stars" in view.takes_model.index(0).data()
+    key(window, Qt.Key.Key_0, ALT)
+    assert takes[0].take.stars == 0
+
+
+def test_a_take_is_renamed_in_its_line(qtbot: QtBot, window: MainWindow, takes: list[ShownTake]) -> None:
+    view = window.library.takes
+    click_row(window, takes[1])
+    QTest.keyClick(view, Qt.Key.Key_F2)
+    editor = view.findChild(QLineEdit, "rename")
+    assert editor is not None
+    QTest.keyClicks(editor, "the  good one")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: takes[1].take.name == "the good one", timeout=PATIENCE)
+    assert "the good one" in view.takes_model.index(1).data()
+    key(window, Qt.Key.Key_2)
+    lane = window.studio.playback.heard
+    assert window.lanes.lanes[lane].title.whole_text() == "Take 2  ·  the good one"
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert takes[1].take.name == ""
+    qtbot.waitUntil(lambda: view.findChild(QLineEdit, "rename") is None, timeout=PATIENCE)
+
+
+def test_a_note_is_typed_kept_and_left(window: MainWindow, takes: list[ShownTake]) -> None:
+    note = window.library.takes_panel.details.note
+    click_row(window, takes[2])
+    key(window, Qt.Key.Key_N)
+    assert note.hasFocus()
+    QTest.keyClicks(note, "too much, n 1 2")
+    QTest.keyClick(note, Qt.Key.Key_Return)
+    assert takes[2].take.note == "too much, n 1 2"
+    assert window.library.takes.hasFocus()
+    key(window, Qt.Key.Key_N)
+    QTest.keyClicks(note, "scrap")
+    QTest.keyClick(note, Qt.Key.Key_Escape)
+    assert takes[2].take.note == "too much, n 1 2"
+    key(window, Qt.Key.Key_N)
+    QTest.keyClicks(note, "kept on leaving")
+    click_row(window, takes[0])
+    assert takes[2].take.note == "kept on leaving"
+    assert note.text() == ""
+
+
+def test_finding_filtering_sorting_and_grouping(window: MainWindow, takes: list[ShownTake]) -> None:
+    bar, state = window.library.takes_panel.bar, window.studio.state
+    state.mark_take(takes[2], stars=4, name="Wild")
+    QTest.keyClicks(bar.search, "wild")
+    assert numbers(window) == [3]
+    bar.search.clear()
+    assert numbers(window) == [1, 2, 3, 4]
+    bar.choices["target=sad"].trigger()
+    assert numbers(window) == [4]
+    bar.choices["stars=5"].trigger()
+    assert numbers(window) == []
+    assert "Clear it" in window.library.takes.takes_model.empty_text()
+    bar.menu.actions()[-1].trigger()
+    assert numbers(window) == [1, 2, 3, 4]
+    bar.choices["order=stars"].trigger()
+    assert numbers(window) == [3, 1, 2, 4]
+    bar.choices["order=length"].trigger()
+    seconds = [row.shown.take.audio.seconds for row in window.library.takes.takes_model.rows if row.shown]
+    assert seconds == sorted(seconds)
+    bar.choices["order=number"].trigger()
+    bar.choices["grouped"].trigger()
+    assert numbers(window) == ["0011_000001", 1, 2, 3, 4]
+    window.library.takes.select(1)
+    assert window.library.takes.current_take is takes[0]
+    QTest.keyClick(window.library.takes, Qt.Key.Key_Down)
+    assert window.library.takes.current_take is takes[1]
+
+
+def test_every_order_takes_every_take(takes: list[ShownTake]) -> None:
+    takes[0].take = with_measures(takes[0].take, Measures(4.0, 0.9))
+    takes[3].take = replace(takes[3].take, judged={}, wer=None)
+    for order in ORDERS:
+        assert {row.shown for row in arrange(takes, Arrangement(order=order))} == set(takes)
+    assert arrange(takes, Arrangement(order="naturalness"))[0].shown is takes[0]
+    assert arrange(takes, Arrangement(order="judge"))[-1].shown is takes[3]
+    flagged = {row.shown for row in arrange(takes, Arrangement(flagged=True))}
+    assert flagged == {shown for shown in takes if shown.take.flags}
+    assert flagged | {row.shown for row in arrange(takes, Arrangement(flagged=False))} == set(takes)
+
+
+def test_the_selection_stays_when_the_list_is_sorted_and_goes_to_a_new_take(
+    qtbot: QtBot, window: MainWindow, takes: list[ShownTake]
+) -> None:
+    view = window.library.takes
+    click_row(window, takes[1])
+    window.library.takes_panel.bar.choices["order=length"].trigger()
+    assert view.selected_takes == [takes[1]]
+    choose_target(window, "happy")
+    wait_for_takes(qtbot, window, 5)
+    assert view.current_take is window.studio.state.takes[4]
+
+
+def test_two_selected_takes_are_told_apart(window: MainWindow, takes: list[ShownTake]) -> None:
+    details = window.library.takes_panel.details
+    click_row(window, takes[1])
+    assert details.note.isVisible()
+    assert "WER" in details.facts.text()
+    click_row(window, takes[2], Qt.KeyboardModifier.ControlModifier)
+    assert details.differences.text().splitlines()[0] == "Take 2 \N{RIGHTWARDS ARROW} take 3"
+    assert details.differences.text().splitlines()[1].startswith("angry: ")
+    assert not details.note.isVisible()
+    assert not details.use.isEnabled()
+    click_row(window, takes[3], Qt.KeyboardModifier.ControlModifier)
+    assert details.differences.text() == "3 takes are selected."
+    assert differences_text(takes[0], takes[0])[0].endswith("the same settings")
+
+
+def test_settings_are_put_back_with_their_mask(qtbot: QtBot, window: MainWindow, takes: list[ShownTake]) -> None:
+    state = window.studio.state
+    mask = state.mask
+    window.studio.keeper.open_mask(window.studio.keeper.masks[1])
+    qtbot.waitUntil(lambda: state.mask is not mask, timeout=PATIENCE)
+    click_row(window, takes[1])
+    key(window, Qt.Key.Key_U)
+    assert state.steer == takes[1].steer
+    assert state.mask is mask
+    assert window.top.mask_box.currentText() == "CAS-5"
+    assert window.steering.rows["angry"].slider.strength == takes[1].steer.strengths["angry"]
+    wait_for_takes(qtbot, window, 4)
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert state.mask is not mask, "one step for both"
+    assert state.steer.target == "sad"
+
+
+def test_several_takes_are_deleted_together(window: MainWindow, takes: list[ShownTake]) -> None:
+    click_row(window, takes[0])
+    click_row(window, takes[2], Qt.KeyboardModifier.ShiftModifier)
+    press(window.library.takes_panel.details.delete)
+    assert window.studio.state.takes == [takes[3]]
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert window.studio.state.takes == takes
+
+
+def test_what_is_measured_later_is_shown_and_flagged(window: MainWindow, takes: list[ShownTake]) -> None:
+    details = window.library.takes_panel.details
+    click_row(window, takes[0])
+    assert details.measures.text() == f"naturalness –   voice – (limit {LEAST_SIMILARITY:.2f})"
+    assert "Takes of this model are not measured" in details.measures.toolTip()
+    other = with_measures(takes[0].take, Measures(3.44, 0.41))
+    window.studio.state.complete_take(takes[0], other)
+    assert details.measures.text() == f"naturalness 3.4   voice 0.41 (limit {LEAST_SIMILARITY:.2f})"
+    assert details.measures.property("role") == "warning"
+    assert Flag.VOICE.sentence in details.flags.text()
+
+
+def test_rendering_again_gives_the_same_samples(qtbot: QtBot, window: MainWindow, takes: list[ShownTake]) -> None:
+    for shown in takes[1:3]:
+        click_row(window, shown)
+        key(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+        expected = f"Take {shown.number} rendered again is the same in all {len(shown.take.audio.samples)} samples."
+        qtbot.waitUntil(lambda: not window.studio.rerender.active, timeout=PATIENCE)
+        assert expected in [notice.text for notice in window.notices.waiting]
+    assert window.studio.state.takes == takes
+
+
+def test_the_list_is_usable_at_1280_by_800(window: MainWindow, takes: list[ShownTake]) -> None:
+    window.resize(1280, 800)
+    view = window.library.takes
+    click_row(window, takes[1])
+    assert view.viewport().height() >= 4 * view.visualRect(view.takes_model.index(0)).height()
+    assert view.horizontalScrollBar().maximum() == 0
