@@ -53,11 +53,11 @@ def shipped_loader(folder: Path) -> Loader:
 class Stage:
     """An open window and waiting for what it does."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, load: Loader | None = None) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
         os.environ["XDG_DATA_HOME"] = str(folder / "data")
         self.app = QApplication([])
-        self.studio = Studio(shipped_loader(folder))
+        self.studio = Studio(load or shipped_loader(folder))
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
         self.window = MainWindow(self.studio, Theme(self.app, "dark"), settings)
         self.window.show()

@@ -32,6 +32,11 @@ def texts(window: MainWindow) -> list[str]:
     return [stack.text(place) for place in range(stack.count())]
 
 
+def in_lane(window: MainWindow, lane: str) -> ShownTake | None:
+    content = window.studio.state.lanes[lane]
+    return content.shown if content is not None else None
+
+
 @pytest.fixture
 def two_takes(qtbot: QtBot, window: MainWindow) -> list[ShownTake]:
     choose_target(window, "angry")
@@ -128,8 +133,7 @@ def test_undoing_a_change_shows_the_take_from_before(
     drag_slider(window, "angry", 1.0)
     wait_for_takes(qtbot, window, 3)
     undo(window)
-    lanes = window.studio.state.lanes
-    qtbot.waitUntil(lambda: lanes["B"] is not None and lanes["B"].shown is two_takes[1], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: in_lane(window, "B") is two_takes[1], timeout=PATIENCE)
     assert len(window.studio.state.takes) == 3, "what was rendered stays"
 
 
@@ -157,14 +161,12 @@ def test_a_deleted_take_comes_back_with_everything(
     takes.setFocus()
     QTest.keyClick(takes, Qt.Key.Key_Delete)
     assert state.takes == [two_takes[1]]
-    assert state.lanes["A"] is None
+    assert in_lane(window, "A") is None
     assert window.actions_.named["Undo"].text() == "Undo deleting take 1"
     undo(window)
     assert state.takes == two_takes
     assert state.takes[0].take is take
-    content = state.lanes["A"]
-    assert content is not None
-    assert content.shown is two_takes[0]
+    assert in_lane(window, "A") is two_takes[0]
     redo(window)
     assert state.takes == [two_takes[1]]
     undo(window)
@@ -188,16 +190,11 @@ def test_names_notes_and_stars_are_undone(window: MainWindow, two_takes: list[Sh
 
 
 def test_taking_a_take_to_a_lane_is_undone(window: MainWindow, two_takes: list[ShownTake]) -> None:
-    state = window.studio.state
     key(window, Qt.Key.Key_B)
     key(window, Qt.Key.Key_1)
-    held = state.lanes["B"]
-    assert held is not None
-    assert held.shown is two_takes[0]
+    assert in_lane(window, "B") is two_takes[0]
     undo(window)
-    held = state.lanes["B"]
-    assert held is not None
-    assert held.shown is two_takes[1]
+    assert in_lane(window, "B") is two_takes[1]
 
 
 def test_opening_a_recording_is_no_step_and_old_steps_keep_to_what_they_changed(

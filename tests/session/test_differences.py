@@ -9,6 +9,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.esn.intervention import Mode, TokenScope
+from studio.judges import naturalness, speaker
 from studio.lalm.base import Content
 from studio.session import measures
 from studio.session.differences import differences
@@ -72,8 +73,8 @@ def test_packages_that_are_not_there_are_named_and_leave_measures_out(monkeypatc
         raise StudioError("needs a package")
 
     monkeypatch.setattr(measures, "find_spec", lambda _name: None)
-    monkeypatch.setattr(measures.naturalness, "naturalness", absent)
-    monkeypatch.setattr(measures.speaker, "similarity", lambda _first, _second: 0.7)
+    monkeypatch.setattr(naturalness, "naturalness", absent)
+    monkeypatch.setattr(speaker, "similarity", lambda _first, _second: 0.7)
     assert [sentence.partition(":")[0] for sentence in measures.lacking()] == [
         "Naturalness needs a package that is not installed",
         "Speaker similarity needs a package that is not installed",

@@ -63,9 +63,9 @@ class TakeDelegate(QStyledItemDelegate):
                 return lane
         return next((star for star in range(1, STARS + 1) if self.star_box(row, star).contains(position)), None)
 
-    def name_box(self, row: QRect) -> QRect:
-        """Where the name is within a row."""
-        return QRect(row.left() + 52, row.top() + 4, row.width() - 66 - STARS * STAR_WIDTH, 18)
+    def name_box(self, row: QRect, *, stars: bool) -> QRect:
+        """Where the name is within a row, beside the stars where there are any."""
+        return QRect(row.left() + 52, row.top() + 4, row.width() - 66 - (STARS * STAR_WIDTH if stars else 0), 18)
 
     def editorEvent(self, event: QEvent, model: Any, option: QStyleOptionViewItem, index: _Index) -> bool:
         """A click on A or B sends the take there, one on a star rates it."""
@@ -130,8 +130,9 @@ class TakeDelegate(QStyledItemDelegate):
         paint_badge(painter, QRectF(left + 20, box.top() + 5, 16, 16), INITIALS[target], COLOURS[target])
         painter.setFont(theme.font())
         painter.setPen(QColor(colours.text))
-        _draw_elided(painter, self.name_box(box), take.name or target)
-        self._paint_stars(painter, box, take.stars, offered=selected or hovered)
+        offered = selected or hovered
+        _draw_elided(painter, self.name_box(box, stars=offered or take.stars > 0), take.name or target)
+        self._paint_stars(painter, box, take.stars, offered=offered)
         width = box.width() - 76
         painter.setFont(theme.font(theme.SMALL_PX))
         painter.setPen(QColor(colours.text))
