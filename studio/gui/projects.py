@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from studio.session.recovery import Recoverable
 
 SUFFIX = ".esnstudio"
+"""As in ``studio.session.project``, which reaches torch."""
+
 REST_MILLISECONDS = 1000
 """How long changes other than new takes must rest before they are written."""
 

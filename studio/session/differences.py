@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,13 @@ def differences(first: Take, second: Take) -> list[Difference]:
     Where neither is steered, the settings of steering do not count.
     """
     found = []
-    if first.source.fingerprint() != second.source.fingerprint():
+    if first.source is not second.source and first.source.fingerprint() != second.source.fingerprint():
         found.append(Difference("source", first.source_name, second.source_name))
     before, after = first.settings, second.settings
-    left, right = before.to_json(), after.to_json()
     neither = before.is_baseline and after.is_baseline
     ignored = {"mask_path"} | (_STEERING if neither else set())
-    for key in left:
-        if key in ignored or left[key] == right.get(key):
+    for key in (each.name for each in fields(before)):
+        if key in ignored or getattr(before, key) == getattr(after, key):
             continue
         if key == "strengths":
             found += _strengths(before.strengths, after.strengths)

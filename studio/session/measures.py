@@ -10,9 +10,12 @@ from studio.errors import StudioError
 from studio.judges import naturalness, speaker
 from studio.session.take import Flag, Take
 
-LEAST_SIMILARITY = 0.60
-"""Speaker similarity below which a take is in another voice: half-way between what ``studio.judges.speaker`` measured
-for the same actor (0.69 and more) and for others (0.49 and less)."""
+LEAST_SIMILARITY = 0.65
+"""Speaker similarity below which a take is in another voice.
+
+Takes of the embedded model up to gain 1 measure 0.76 to 0.93 on average, the speakers of its sources among each other
+0.57; clips of one actor 0.69 and more, of two actors 0.49 and less.
+"""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton
 
 from studio.emotions import EMOTIONS
 from studio.gui.audition.arrange import ORDERS, Arrangement
+from studio.gui.audition.takerow import STARS
 from studio.gui.icons import icon
 from studio.gui.widgets.layout import tight
-
-_MOST_STARS = 5
 
 
 class TakeBar(QWidget):
@@ -75,7 +74,7 @@ class TakeBar(QWidget):
         self.choices["grouped"] = grouped
         self.menu.addSeparator()
         self._choice("Emotion", "target", {None: "Any", **{emotion: emotion for emotion in EMOTIONS}})
-        stars = {count: f"{count} or more" for count in range(1, _MOST_STARS + 1)}
+        stars = {count: f"{count} or more" for count in range(1, STARS + 1)}
         self._choice("Stars", "stars", {0: "Any", **stars})
         self._choice("Flags", "flagged", {None: "Any", True: "Flagged", False: "Without flags"})
         self.menu.addSeparator()
