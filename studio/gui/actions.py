@@ -36,7 +36,7 @@ class Actions:
         projects = window.project_dialogs
         self._add(menu, "&New project", "Ctrl+N", window.studio.projects.new)
         self._add(menu, "Open &project…", "Ctrl+P", projects.ask_open)
-        projects.fill_recent(self._menu("Open &recent", menu))
+        projects.fill_recent(self._menu("Recent pro&jects", menu))
         self._add(menu, "&Save project", "Ctrl+S", projects.save)
         self._add(menu, "Save project &as…", "Ctrl+Shift+S", projects.ask_save)
         menu.addSeparator()
@@ -64,7 +64,7 @@ class Actions:
             self._add(menu, "Rename the take", "F2", takes.list.rename),
             self._add(menu, "Note on the take", "N", takes.write_note),
             self._add(menu, "Use the take's settings", "U", takes.use_settings),
-            self._add(menu, "Render again and compare", "Ctrl+R", window.render_again),
+            self._add(menu, "Render again and compare", "Ctrl+Shift+R", window.render_again),
         ]
         stars = self._menu("Rate the takes", menu)
         for count in range(6):

@@ -157,8 +157,8 @@ class Projects(QObject):
         self.changed.emit()
         self.adopted.emit()
         if left:
-            text = f"The {left} unsaved takes are kept: File, Open recent." if left > 1 else ""
-            self.notice.emit(Notice(text or "The unsaved take is kept: File, Open recent.", kind="info"))
+            text = f"The {left} unsaved takes are kept: File, Recent projects." if left > 1 else ""
+            self.notice.emit(Notice(text or "The unsaved take is kept: File, Recent projects.", kind="info"))
 
     def close(self) -> None:
         """Write what is not written yet and let the folder go; after the workers have ended."""

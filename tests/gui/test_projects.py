@@ -25,6 +25,7 @@ from tests.gui.standin import StandIn, loader
 from tests.pulse import silent_env
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
 Opener = Callable[[Loader], MainWindow]
 
 
@@ -104,7 +105,7 @@ def test_a_project_is_saved_moved_and_reopened(
 
     wait_for_takes(qtbot, again, 2)
     again.library.takes.select(2)
-    key(again, Qt.Key.Key_R, CONTROL)
+    key(again, Qt.Key.Key_R, CONTROL | SHIFT)
     qtbot.waitUntil(lambda: bool(texts(again)), timeout=PATIENCE)
     assert texts(again) == [
         f"Take 2 rendered again is the same in all {len(state.takes[1].take.audio.samples)} samples."
@@ -132,7 +133,7 @@ def test_after_a_crash_the_takes_are_offered_once(
     settled(qtbot, again)
     assert [shown.take.stars for shown in again.studio.state.takes] == [3, 0]
     again.library.takes.select(2)
-    key(again, Qt.Key.Key_R, CONTROL)
+    key(again, Qt.Key.Key_R, CONTROL | SHIFT)
     qtbot.waitUntil(lambda: any("rendered again is the same" in text for text in texts(again)), timeout=PATIENCE)
     assert again.studio.projects.path is None, "it still has no place of its own"
     drag_slider(again, "angry", 1.1)
@@ -158,7 +159,7 @@ def test_a_new_project_begins_without_takes_and_loses_none(qtbot: QtBot, window:
     assert window.studio.state.takes == []
     assert window.studio.state.lanes["A"] is None
     settled(qtbot, window)
-    assert texts(window) == ["The 2 unsaved takes are kept: File, Open recent."]
+    assert texts(window) == ["The 2 unsaved takes are kept: File, Recent projects."]
     assert [each.takes for each in recoverable()] == [2]
     key(window, Qt.Key.Key_R)
     wait_for_takes(qtbot, window, 2)

@@ -222,7 +222,7 @@ def test_what_is_measured_later_is_shown_and_flagged(window: MainWindow, takes: 
 def test_rendering_again_gives_the_same_samples(qtbot: QtBot, window: MainWindow, takes: list[ShownTake]) -> None:
     for shown in takes[1:3]:
         click_row(window, shown)
-        key(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+        key(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
         expected = f"Take {shown.number} rendered again is the same in all {len(shown.take.audio.samples)} samples."
         qtbot.waitUntil(lambda: not window.studio.rerender.active, timeout=PATIENCE)
         assert expected in [notice.text for notice in window.notices.waiting]
