@@ -20,8 +20,9 @@ from studio.judges.base import EmotionJudge
 from studio.lalm.base import LANGUAGE, ModelInfo, Progress, SpeechLALM, never, no_progress
 from studio.pipelines.attempts import Rules, store
 from studio.pipelines.course import Course
+from studio.pipelines.drawing import STATISTICS, draw
 from studio.pipelines.events import Event, EventSink, Finished, Progressed, Started, Warned
-from studio.pipelines.evidence import STATISTICS, draw, load_job_statistics, statistics_of
+from studio.pipelines.evidence import load_job_statistics, statistics_of
 from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import distinct, plan
 from studio.pipelines.workers import InProcess, Workers

@@ -14,7 +14,8 @@ from studio.esn.mask import EsnMask
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.lalm.base import ConversionRequest
-from studio.pipelines.evidence import draw
+from studio.pipelines.activity import load_job_activity
+from studio.pipelines.drawing import draw
 from studio.pipelines.identify import (
     Event,
     Finished,
@@ -243,6 +244,20 @@ def test_a_damaged_shard_is_one_sentence(done, tmp_path):
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(StudioError, match="is not a statistics file, or it is damaged"):
         load_job_statistics(tmp_path / "job", seed=9)
+
+
+@pytest.mark.parametrize("drawing", [{}, {"cap": 4, "seed": 9}])
+def test_the_activity_of_a_job_is_that_of_its_statistics(done, tmp_path, drawing):
+    work = done[0]
+    whole, read = load_job_statistics(work, **drawing), load_job_activity(work, **drawing)
+    assert read.metadata == whole.metadata
+    for emotion, counts in whole.by_emotion.items():
+        assert read.by_emotion[emotion].active.tolist() == counts.active.tolist()
+        assert read.by_emotion[emotion].tokens == counts.tokens
+    for job in (shutil.copytree(work, tmp_path / "job"), tmp_path / "none"):
+        shutil.rmtree(job / "shards", ignore_errors=True)
+        with pytest.raises(StudioError):
+            load_job_activity(job, seed=7)
 
 
 def test_sums_that_were_made_before_are_taken_unless_they_are_damaged(done, tmp_path):

@@ -11,7 +11,7 @@ from studio.errors import StudioError
 from studio.esn.mask import EsnMask, method_name
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
-from studio.pipelines.evidence import review_order
+from studio.pipelines.drawing import review_order
 from studio.pipelines.identify import IdentifySettings, identify, load_job_statistics
 from studio.pipelines.plan import drawing_key
 from studio.pipelines.records import JobError, read_attempts

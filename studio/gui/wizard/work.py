@@ -256,7 +256,7 @@ def record(folder: Path, attempt: Attempt, accepted: bool | None) -> None:
 
 def in_review_order(attempts: Sequence[Attempt], seed: int) -> list[Attempt]:
     """The conversions that can be heard, in the order in which a person should listen."""
-    from studio.pipelines.evidence import review_order
+    from studio.pipelines.drawing import review_order
 
     return review_order([each for each in attempts if each.audio is not None], seed)
 
