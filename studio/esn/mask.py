@@ -75,7 +75,7 @@ class EsnMask:
         """Positions in the concatenation of all layers, int64 [n], ascending."""
         offsets = np.cumsum([0, *self.widths[:-1]], dtype=np.int64)
         layer, neuron = self.indices[emotion].T
-        return offsets[layer] + neuron
+        return np.asarray(offsets[layer] + neuron)
 
     def check_fits(self, model_id: str, module: str, widths: tuple[int, ...]) -> None:
         """Raise MaskError, saying what differs, unless the mask was made for this model's module.

@@ -158,7 +158,9 @@ class EmotionStatistics:
 
 def _from_arrays(arrays: Mapping[str, tensorfile.Array], emotion: str, widths: tuple[int, ...]) -> GateStatistics:
     active, total, total_sq, tokens = (part_of(arrays, part, emotion) for part in _PARTS)
-    statistics = GateStatistics(widths, *map(torch.from_numpy, (active, total, total_sq)), tokens=0)
+    statistics = GateStatistics(
+        widths, torch.from_numpy(active), torch.from_numpy(total), torch.from_numpy(total_sq), tokens=0
+    )
     if not (np.isfinite(total).all() and np.isfinite(total_sq).all()):
         raise StatisticsError("a sum is not a finite number.")
     if (total_sq < 0).any():

@@ -30,7 +30,7 @@ class Drawing:
 
     def is_of(self, metadata: Mapping[str, Any]) -> bool:
         """Whether statistics with these ``metadata`` are over the same successes."""
-        return metadata.get("drawn") == self.metadata["drawn"]
+        return bool(metadata.get("drawn") == self.metadata["drawn"])
 
 
 def load_drawing(folder: Path, cap: int | None = None, seed: int | None = None, *, human: bool = False) -> Drawing:

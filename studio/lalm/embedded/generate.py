@@ -168,10 +168,10 @@ class Generation:
     def _look(self, inputs: Tensor, speaking: list[int]) -> None:
         """Add what the rows that are ``speaking`` see of their source to their ``inputs``."""
         at = torch.tensor([[self._rows[self._live[index]].position] for index in speaking])
-        sources = (self._features, self._encoded, self._lengths)
+        features, encoded, lengths = self._features, self._encoded, self._lengths
         if len(speaking) < len(inputs):
-            sources = tuple(each[speaking] for each in sources)
-        seen = self._network.at_source(*sources, at)
+            features, encoded, lengths = features[speaking], encoded[speaking], lengths[speaking]
+        seen = self._network.at_source(features, encoded, lengths, at)
         inputs[speaking] += seen.embedding[:, 0]
         self._own[speaking] = seen.own[:, 0]
 

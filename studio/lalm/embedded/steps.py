@@ -8,6 +8,7 @@ than the layers. Gates are called as the modules they are: hooks on them see eac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,12 +36,12 @@ class _Layer:
 
 
 class StepDecoder:
-    """The decoder of ``network``, whose weights must not change any more; kept for all generations on it."""
+    """The decoder of ``network``, whose weights must not change any more; one serves every generation on it."""
 
     def __init__(self, network: Network) -> None:
         config = network.model.config
-        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.width = config.hidden_size // self.heads
+        self.heads, self.kv_heads = network.config.heads, network.config.kv_heads
+        self.width = network.config.hidden // self.heads
         self.epsilon = config.rms_norm_eps
         self.last_norm = network.model.norm.get_parameter("weight").detach()
         self.layers = [_joined(layer) for layer in network.model.layers]
@@ -60,8 +61,9 @@ class Steps:
 
     def __init__(self, decoder: StepDecoder, prompt: DynamicCache, valid: Tensor | None) -> None:
         self._decoder = decoder
-        self._keys = [layer.keys for layer in prompt.layers]
-        self._values = [layer.values for layer in prompt.layers]
+        layers: list[Any] = prompt.layers
+        self._keys: list[Tensor] = [layer.keys for layer in layers]
+        self._values: list[Tensor] = [layer.values for layer in layers]
         self._length = prompt.get_seq_length()
         self._hidden: Tensor | None = None
         if valid is not None:
@@ -117,17 +119,20 @@ class Steps:
 
 
 def _joined(layer: nn.Module) -> _Layer:
-    def weight(*names: str) -> Tensor:
-        return torch.cat([layer.get_parameter(name).detach() for name in names])
+    def weight(name: str) -> Tensor:
+        return layer.get_parameter(name).detach()
+
+    def joined(*names: str) -> Tensor:
+        return torch.cat([weight(name) for name in names])
 
     attention = [f"self_attn.{part}_proj" for part in "qkv"]
     return _Layer(
         before_attention=weight("input_layernorm.weight"),
-        query_key_value=weight(*(f"{name}.weight" for name in attention)),
-        bias=weight(*(f"{name}.bias" for name in attention)),
+        query_key_value=joined(*(f"{name}.weight" for name in attention)),
+        bias=joined(*(f"{name}.bias" for name in attention)),
         output=weight("self_attn.o_proj.weight"),
         before_mlp=weight("post_attention_layernorm.weight"),
-        gate_up=weight("mlp.gate_proj.weight", "mlp.up_proj.weight"),
+        gate_up=joined("mlp.gate_proj.weight", "mlp.up_proj.weight"),
         gate=layer.get_submodule("mlp.act_fn"),
         down=weight("mlp.down_proj.weight"),
     )
