@@ -39,7 +39,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write ``document`` as indented UTF-8 JSON; raises as ``write_bytes`` does, ValueError for NaN or infinity."""
-    write_bytes(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # File names that are no UTF-8 hold lone surrogates, whose escapes JSON reads back as they were.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def reason(error: OSError) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_identify import add_corpus_arguments, at_least, emotions, open_corpus
+from studio.cli_identify import JUDGE_HELP, add_corpus_arguments, at_least, emotions, open_corpus
 from studio.cli_output import ProgressBar, UsageError, print_json
 from studio.emotions import NEUTRAL, TARGETS
 
@@ -32,7 +32,7 @@ def add_parsers(verbs: Any) -> None:
     )
     add_corpus_arguments(parser)
     parser.add_argument("--mask", nargs="+", type=Path, required=True, metavar="F", help="masks to evaluate")
-    parser.add_argument("--judge", default="embedded", help="emotion judge (default: embedded)")
+    parser.add_argument("--judge", default="embedded", help=JUDGE_HELP)
     parser.add_argument("--split", type=_names, default=("test-seen", "test-unseen"), metavar="S,...",
                         help="parts of the corpus (default: test-seen,test-unseen)")  # fmt: skip
     parser.add_argument("--mode", choices=("gain", "add", "clamp"), default="gain", help="intervention (default: gain)")
@@ -193,9 +193,9 @@ def _document(found: Evaluation) -> dict[str, Any]:
 
 
 def _splits(corpus: Corpus, args: argparse.Namespace) -> dict[str, list[Utterance]]:
-    from studio.corpora.splits import choose, split_corpus, spread
+    from studio.corpora.splits import choose, choose_split, spread
 
-    split = split_corpus(corpus, args.seed)
+    split = choose_split(corpus.layout, corpus.utterances, args.seed)
     parts = {
         name: [each for each in choose(split, [name]) if each.emotion == NEUTRAL] for name in dict.fromkeys(args.split)
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_output import ProgressBar, UsageError, say
+from studio.cli_output import ProgressBar, UsageError, printable, say
 from studio.cli_stopping import Stopping
 from studio.emotions import EMOTIONS, TARGETS, parse_emotion
 from studio.errors import Cancelled, StudioError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from studio.corpora.base import Corpus, Utterance
     from studio.pipelines.identify import Event
     from studio.pipelines.workers import Workers
+
+JUDGE_HELP = "embedded (default), emotion2vec, or choice:MODULE:FUNCTION, which asks an audio language model"
 
 DEMO = "demo"
 """Names the corpus that ships."""
@@ -42,7 +45,7 @@ def add_parsers(verbs: Any) -> None:
         "where it was.",
     )
     add_corpus_arguments(parser)
-    parser.add_argument("--judge", default="embedded", help="emotion judge (default: embedded)")
+    parser.add_argument("--judge", default="embedded", help=JUDGE_HELP)
     parser.add_argument("--selector", choices=SELECTORS, default="cas", help="how neurons are ranked (default: cas)")
     parser.add_argument("--rate", type=share, default=0.005, help="share of neurons per emotion (default: 0.005)")
     parser.add_argument("--percentile", type=float, default=95.0, metavar="P", help="lape's threshold (default: 95)")
@@ -98,11 +101,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _identify(args: argparse.Namespace) -> int:
+    from studio.corpora.splits import FILE as SPLIT_FILE
+    from studio.corpora.splits import save_split
     from studio.esn.selectors import Selector
     from studio.pipelines.identify import IdentifySettings, identify_with
 
     corpus = open_corpus(args)
-    utterances = _chosen(corpus, args)
+    split = _split(corpus, args)
+    utterances = _chosen(split, args)
     settings = IdentifySettings(
         emotions=args.emotions,
         module=args.module,
@@ -125,7 +131,7 @@ def _identify(args: argparse.Namespace) -> int:
         Stopping("Stopping after what is being converted; once more to stop at once.") as stopping,
         ProgressBar("identify", quiet=args.json) as bar,
     ):
-        report = _Report(bar, args.json)
+        report = _Report(bar, args.json, lambda: save_split(work / SPLIT_FILE, split))
         found = identify_with(
             workers, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked
         )
@@ -161,15 +167,18 @@ def _work(args: argparse.Namespace) -> Path:
 
 
 class _Report:
-    """Events as JSON lines, or as sentences around a progress bar."""
+    """Events as JSON lines, or as sentences around a progress bar; ``on_start`` is called once the job is open."""
 
-    def __init__(self, bar: ProgressBar, as_json: bool) -> None:
+    def __init__(self, bar: ProgressBar, as_json: bool, on_start: Callable[[], None]) -> None:
         self._bar = bar
         self._json = as_json
+        self._on_start = on_start
 
     def __call__(self, event: Event) -> None:
         from studio.pipelines.identify import Finished, Progressed, Started, Warned
 
+        if isinstance(event, Started):
+            self._on_start()
         if self._json:
             print_event({"event": type(event).__name__.lower()} | asdict(event))
             return
@@ -201,13 +210,11 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 def open_corpus(args: argparse.Namespace) -> Corpus:
     """Read the corpus and say what could not be used; raises CorpusError when nothing can."""
     from studio.corpora.layouts import read_corpus
-    from studio.paths import resources_dir
 
-    path = Path(args.corpus)
-    corpus = read_corpus(resources_dir() / DEMO if args.corpus == DEMO and not path.exists() else path, args.layout)
+    corpus = read_corpus(corpus_path(args.corpus), args.layout)
     if not args.json:
         for problem in corpus.problems[:5]:
-            say(problem)
+            say(problem.detail)
         if len(corpus.problems) > 5:
             say(f"... and {len(corpus.problems) - 5} more problems in the corpus.")
         if corpus.left_out:
@@ -216,22 +223,32 @@ def open_corpus(args: argparse.Namespace) -> Corpus:
     return corpus
 
 
-def _chosen(corpus: Corpus, args: argparse.Namespace) -> list[Utterance]:
-    from studio.corpora.splits import choose, split_corpus, spread
-    from studio.emotions import NEUTRAL
+def corpus_path(name: str) -> Path:
+    """Where the corpus ``name`` lies, which may be the one that ships."""
+    from studio.paths import resources_dir
+
+    return resources_dir() / DEMO if name == DEMO and not os.path.lexists(name) else Path(name)
+
+
+def _split(corpus: Corpus, args: argparse.Namespace) -> dict[str, list[Utterance]]:
+    from studio.corpora.splits import choose_split
 
     if args.split == EVERYTHING:
-        chosen = list(corpus.utterances)
-    else:
-        chosen = choose(split_corpus(corpus, args.seed), [args.split])
+        return {EVERYTHING: list(corpus.utterances)}
+    return choose_split(corpus.layout, corpus.utterances, args.seed)
+
+
+def _chosen(split: dict[str, list[Utterance]], args: argparse.Namespace) -> list[Utterance]:
+    from studio.corpora.splits import choose, spread
+    from studio.emotions import NEUTRAL
+
+    chosen = choose(split, [args.split])
     return spread([each for each in chosen if each.emotion == NEUTRAL], args.limit, args.seed)
 
 
 def print_event(document: dict[str, Any]) -> None:
     """One JSON document on a line of its own, at once."""
-    line = json.dumps(document, ensure_ascii=False, allow_nan=False)
-    # Names of files that are no text hold lone surrogates; their backslash escape is JSON's own.
-    print(line.encode("utf-8", "backslashreplace").decode(), flush=True)
+    print(printable(json.dumps(document, ensure_ascii=False, allow_nan=False)), flush=True)
 
 
 def at_least(least: int) -> Callable[[str], int]:

@@ -19,8 +19,13 @@ class UsageError(StudioError):
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output; numbers that are not finite become null."""
-    print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+    """One JSON document on standard output; raises ValueError for numbers that are not finite."""
+    print(printable(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)))
+
+
+def printable(text: str) -> str:
+    """``text`` as it can be printed: bytes of file names that are no UTF-8 are escaped, the way JSON reads back."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def say(sentence: str) -> None:

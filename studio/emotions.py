@@ -25,11 +25,28 @@ _SYNONYMS = {
     "happy": ("happy", "happiness", "hap", "joy", "joyful", "h"),
     "angry": ("angry", "anger", "ang", "a"),
     "sad": ("sad", "sadness", "s"),
-    "surprise": ("surprise", "surprised", "sur", "ps", "pleasant surprise", "pleasant_surprise", "u"),
+    "surprise": ("surprise", "surprised", "sur", "ps", "pleasant surprise", "pleasant surprised", "u"),
+}
+_OTHERS = {
+    "fear": ("fear", "fearful", "fea", "afraid", "scared"),
+    "disgust": ("disgust", "disgusted", "dis"),
+    "calm": ("calm", "calmness"),
+    "boredom": ("boredom", "bored"),
 }
 _BY_NAME = {name: emotion for emotion, names in _SYNONYMS.items() for name in names}
+_OTHER_BY_NAME = {name: emotion for emotion, names in _OTHERS.items() for name in names}
 
 
 def parse_emotion(name: str) -> str | None:
     """The emotion meant by ``name`` in any case (``Happiness`` -> ``happy``), or None if it is none of the five."""
-    return _BY_NAME.get(name.strip().lower())
+    return _BY_NAME.get(_plain(name))
+
+
+def other_emotion(name: str) -> str:
+    """One spelling of the name of an emotion that is none of the five (``Fearful`` -> ``fear``)."""
+    plain = _plain(name)
+    return _OTHER_BY_NAME.get(plain, plain)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from studio.atomic import replace_bytes
+from studio.atomic import reason, replace_bytes
 from studio.audio.clip import Clip, FloatArray
 from studio.audio.containers import ForgivingReader, is_cut_short, looks_like_audio
 from studio.errors import StudioError
@@ -42,8 +44,39 @@ class _UnreadableError(Exception):
     """The content is no sound, or not all of it."""
 
 
-def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) -> Clip:
-    """Read a sound file as mono float32 at its own rate; channels are averaged and the clip is named after the file.
+class Sound:
+    """A sound file being read: ``rate`` in Hz and number of ``channels``; see ``open_sound``."""
+
+    def __init__(self, file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_seconds: float | None) -> None:
+        self.rate: int = sound.samplerate
+        self.channels: int = sound.channels
+        self._file, self._stream, self._sound = file, stream, sound
+        _require_length(file, sound, max_seconds)
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """The samples, float32 [frames, channels], a piece at a time; raises what ``open_sound`` names."""
+        if is_cut_short(self._stream):
+            raise _UnreadableError
+        frames, done = self._sound.frames, 0
+        # In blocks: a lying header does not decide how much memory is taken.
+        while len(block := self._sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            _require_usable(self._file, block, done, self.rate)
+            done += len(block)
+            yield block
+        if done == 0 or done < frames - _LENGTH_SLACK_SECONDS * self.rate:
+            raise _UnreadableError
+        if (
+            self._sound.format == "MP3"
+            and self._stream.tell() < _MP3_SHARE_READ * os.fstat(self._stream.fileno()).st_size
+        ):
+            raise AudioFileError(
+                f"'{self._file.name}' states a wrong length, so its end would be lost; convert it to WAV first."
+            )
+
+
+@contextmanager
+def open_sound(path: str | os.PathLike[str], max_seconds: float | None = None) -> Iterator[Sound]:
+    """Open a sound file to read it in blocks, inside a ``with`` statement.
 
     The length is checked against ``max_seconds`` from the header, before anything is decoded. Raises AudioFileError
     when the file is missing, a folder, empty, no audio, damaged or cut short, too long, without samples, or holds
@@ -54,19 +87,32 @@ def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) ->
         _require_file(file)
         stream = file.open("rb")
     except OSError as error:
-        raise AudioFileError(f"'{file}' cannot be opened: {_reason(error)}.") from error
+        raise AudioFileError(f"'{file}' cannot be opened: {reason(error)}.") from error
     with stream:
-        known = looks_like_audio(stream)
+        known = False
         try:
+            known = looks_like_audio(stream)
             with soundfile.SoundFile(ForgivingReader(stream)) as sound:
-                samples = _decode(file, stream, sound, max_seconds)
-                return Clip(samples, sound.samplerate, file.stem)
+                yield Sound(file, stream, sound, max_seconds)
         except (soundfile.SoundFileError, _UnreadableError) as error:
             if known:
                 raise AudioFileError(f"'{file.name}' is damaged or cut short; copy or export it again.") from error
             raise AudioFileError(
                 f"'{file.name}' is not a sound file that can be read; choose a {FORMATS} file."
             ) from error
+        except OSError as error:
+            raise AudioFileError(f"'{file}' cannot be read: {reason(error)}.") from error
+
+
+def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) -> Clip:
+    """Read a sound file as mono float32 at its own rate; channels are averaged and the clip is named after the file.
+
+    Raises AudioFileError as ``open_sound`` does.
+    """
+    with open_sound(path, max_seconds) as sound:
+        # Mixed down as they come: many channels do not decide how much memory is taken.
+        blocks = [block.mean(axis=1, dtype=np.float64).astype(np.float32) for block in sound.blocks()]
+        return Clip(np.concatenate(blocks), sound.rate, Path(path).stem)
 
 
 def save_wav(path: str | os.PathLike[str], clip: Clip, subtype: str = "PCM_16") -> int:
@@ -94,7 +140,7 @@ def _require_file(file: Path) -> None:
         raise AudioFileError(f"'{file.name}' is empty (zero bytes); export or copy it again.")
 
 
-def _decode(file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_seconds: float | None) -> FloatArray:
+def _require_length(file: Path, sound: soundfile.SoundFile, max_seconds: float | None) -> None:
     if sound.format not in _CONTAINERS:
         raise _UnreadableError
     rate, frames = sound.samplerate, sound.frames
@@ -110,20 +156,6 @@ def _decode(file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_secon
             f"'{file.name}' is {_length(frames / rate)} long; this model takes up to {max_seconds:g} s. "
             "Trim it and open it again."
         )
-    if is_cut_short(stream):
-        raise _UnreadableError
-    # In blocks, mixed down as they come: neither a lying header nor many channels decide how much memory is taken.
-    blocks: list[FloatArray] = []
-    done = 0
-    while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        _require_usable(file, block, done, rate)
-        blocks.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
-        done += len(block)
-    if done == 0 or done < frames - _LENGTH_SLACK_SECONDS * rate:
-        raise _UnreadableError
-    if sound.format == "MP3" and stream.tell() < _MP3_SHARE_READ * os.fstat(stream.fileno()).st_size:
-        raise AudioFileError(f"'{file.name}' states a wrong length, so its end would be lost; convert it to WAV first.")
-    return np.concatenate(blocks)
 
 
 def _require_usable(file: Path, block: FloatArray, offset: int, rate: int) -> None:
@@ -156,7 +188,7 @@ def _save(file: Path, clip: Clip, container: str, subtype: str) -> int:
     try:
         replace_bytes(file, encoded.getvalue())
     except OSError as error:
-        raise AudioFileError(f"'{file}' cannot be written: {_reason(error)}.") from error
+        raise AudioFileError(f"'{file}' cannot be written: {reason(error)}.") from error
     return clipped
 
 
@@ -185,7 +217,3 @@ def _length(seconds: float) -> str:
         return f"{math.ceil(seconds * 100.0 - 1e-6) / 100.0:.2f} s"
     minutes, rest = divmod(math.ceil(seconds - 1e-6), 60)
     return f"{minutes}:{rest:02d}"
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error) or type(error).__name__).lower()

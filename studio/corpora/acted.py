@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from studio.corpora.base import Corpus, Utterance, audio_files, require_folder
-from studio.emotions import parse_emotion
+from studio.emotions import other_emotion, parse_emotion
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class NamedLayout:
 
     ``pattern`` matches the whole stem and names ``speaker``, ``line`` and ``emotion``; ``emotions`` translates the
     emotion's code into a name (codes not in it are names already); ``lines`` holds the text of each line's code, in
-    the order of utterance numbers. ``carrier`` is the text of lines that are one word in a sentence.
+    the order of utterance numbers. ``carrier`` is the text of lines that are one word in a sentence; ``speakers`` mends
+    misspelt speakers.
     """
 
     name: str
@@ -26,6 +28,7 @@ class NamedLayout:
     emotions: Mapping[str, str]
     lines: Mapping[str, str]
     carrier: str = ""
+    speakers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def recognises(self, root: Path) -> bool:
         """Whether most sound files below ``root`` are named this way."""
@@ -42,16 +45,18 @@ class NamedLayout:
         left_out: Counter[str] = Counter()
         utterances = []
         for path, match in matches:
-            label = self.emotions.get(match["emotion"].upper(), match["emotion"].lower())
-            emotion = parse_emotion(label.replace("_", " "))
+            label = self.emotions.get(match["emotion"].upper(), match["emotion"])
+            emotion = parse_emotion(label)
             if emotion is None:
-                left_out[label] += 1
+                left_out[other_emotion(label)] += 1
                 continue
             line = match["line"]
             text = self.lines.get(line, self.carrier.format(line.lower()) if self.carrier else None)
-            utterances.append(Utterance(match["speaker"], numbers[line], emotion, path, text))
+            speaker = match["speaker"].upper()
+            utterances.append(Utterance(self.speakers.get(speaker, speaker), numbers[line], emotion, path, text))
         utterances.sort(key=lambda each: (each.speaker, each.utterance, each.emotion, each.path))
-        return Corpus(self.name, root, tuple(utterances), dict(left_out), tuple(problems))
+        passed_over = len(files) - len(matches)
+        return Corpus(self.name, root, tuple(utterances), dict(left_out), tuple(problems), passed_over)
 
 
 RAVDESS = NamedLayout(
@@ -104,13 +109,14 @@ TESS = NamedLayout(
     "tess",
     re.compile(
         r"(?P<speaker>[OY]AF?)_(?P<line>[A-Za-z']+)_(?P<emotion>angry|disgust|fear|happy|neutral|ps|sad|"
-        r"pleasant_surprised?|surprised?)",
+        r"pleasant[_-]surprised?|surprised?)",
         re.IGNORECASE,
     ),
     {},
     {},
     "Say the word {}.",
+    {"OA": "OAF", "YA": "YAF"},
 )
-"""Pichora-Fuller and Dupuis, 2020; one word per recording in a carrier sentence."""
+"""Pichora-Fuller and Dupuis, 2020; one word per recording in a carrier sentence. One file is named OA_bite_neutral."""
 
 NAMED_LAYOUTS = (RAVDESS, CREMA_D, EMODB, TESS)

@@ -6,9 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
+from studio.atomic import reason
 from studio.audio.files import SUFFIXES
 from studio.errors import StudioError
 
@@ -33,37 +35,60 @@ class Utterance:
         return f"{self.speaker}/{self.utterance:06d}/{self.emotion}/{self.path.stem}"
 
 
+class ProblemKind(StrEnum):
+    """What can be wrong with a file of a corpus."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    NO_TRANSCRIPT = "no-transcript"
+    TOO_SHORT = "too-short"
+    TOO_LONG = "too-long"
+    SILENT = "silent"
+    CLIPPED = "clipped"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with ``path``, none of it fatal; ``detail`` is a sentence that names it."""
+
+    path: Path
+    kind: ProblemKind
+    detail: str
+
+
 @dataclass(frozen=True)
 class Corpus:
     """What a reader found.
 
-    ``left_out`` counts recordings by the name of an emotion that is none of the five; ``problems`` are sentences about
-    what could not be read. Neither is fatal.
+    ``left_out`` counts recordings by the name of an emotion that is none of the five; ``problems`` say what could not
+    be read; ``passed_over`` counts sound files whose names mean nothing in this layout. None of it is fatal.
     """
 
     layout: str
     root: Path
     utterances: tuple[Utterance, ...]
     left_out: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    passed_over: int = 0
 
 
 class CorpusError(StudioError):
     """A folder that is no corpus, or holds nothing that can be used."""
 
 
-def audio_files(root: Path) -> tuple[list[Path], list[str]]:
-    """Every sound file below ``root`` by its suffix, sorted, and a sentence per folder that cannot be read.
+def audio_files(root: Path) -> tuple[list[Path], list[Problem]]:
+    """Every sound file below ``root`` by its suffix, sorted, and the folders that cannot be read.
 
     Hidden files and folders are passed over (macOS leaves ``._name.wav`` companions beside copied files).
     """
     found: list[Path] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
 
-    def unreadable(error: OSError) -> None:
-        problems.append(f"'{error.filename}' cannot be read: {(error.strerror or 'unknown reason').lower()}.")
+    def note(error: OSError) -> None:
+        problems.append(unreadable(Path(error.filename), error))
 
-    for folder, below, names in os.walk(root, onerror=unreadable):
+    for folder, below, names in os.walk(root, onerror=note):
         below[:] = sorted(name for name in below if not name.startswith("."))
         found += [
             Path(folder, name) for name in sorted(names) if not name.startswith(".") and name.lower().endswith(SUFFIXES)
@@ -98,12 +123,30 @@ def fingerprint_of(entries: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def unreadable(path: Path, error: OSError) -> Problem:
+    """The problem that ``path`` cannot be read, in the system's words."""
+    return Problem(path, ProblemKind.UNREADABLE, f"'{path}' cannot be read: {reason(error)}.")
+
+
 def require_folder(root: Path) -> None:
-    """Raises CorpusError unless ``root`` is a folder."""
-    if not root.exists():
-        raise CorpusError(f"There is no corpus folder '{root}'; check the path.")
-    if not root.is_dir():
-        raise CorpusError(f"'{root}' is a file; name the corpus folder.")
+    """Raises CorpusError unless ``root`` is a folder that can be read."""
+    try:
+        with os.scandir(root):
+            return
+    except FileNotFoundError:
+        raise CorpusError(f"There is no corpus folder '{root}'; check the path.") from None
+    except NotADirectoryError:
+        raise CorpusError(f"'{root}' is a file; name the corpus folder.") from None
+    except OSError as error:
+        raise CorpusError(f"The corpus folder '{root}' cannot be read: {reason(error)}.") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether ``path`` is a file, as far as that may be known."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def by_speaker(utterances: Sequence[Utterance]) -> dict[str, list[Utterance]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from studio.atomic import reason
-from studio.corpora.base import Corpus, Utterance, audio_files, require_folder
+from studio.corpora.base import Corpus, Problem, Utterance, audio_files, require_folder, unreadable
 from studio.corpora.transcripts import read_text
-from studio.emotions import parse_emotion
+from studio.emotions import other_emotion, parse_emotion
 
 LAYOUT = "folders"
 NOBODY = "unknown"
@@ -35,7 +34,7 @@ def scan(root: Path) -> Corpus:
         above = path.relative_to(root).parts[:-1]
         named = _emotion_folder(path, root)
         if named is None:
-            left_out[above[-1] if above else "no emotion folder"] += 1
+            left_out[other_emotion(above[-1]) if above else "no emotion folder"] += 1
             continue
         place, emotion = named
         others = [part for number, part in enumerate(above) if number != place]
@@ -57,12 +56,12 @@ def _emotion_folder(path: Path, root: Path) -> tuple[int, str] | None:
     return found
 
 
-def _transcript(path: Path) -> tuple[str | None, str | None]:
-    """Text beside a recording, and a sentence if it cannot be read."""
+def _transcript(path: Path) -> tuple[str | None, Problem | None]:
+    """Text beside a recording, and a problem if it cannot be read."""
     beside = path.with_suffix(".txt")
     try:
         return read_text(beside).strip() or None, None
     except FileNotFoundError:
         return None, None
     except OSError as error:
-        return None, f"'{beside}' cannot be read: {reason(error)}."
+        return None, unreadable(beside, error)

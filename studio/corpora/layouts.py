@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studio.corpora import esd, folders, manifest
 from studio.corpora.acted import NAMED_LAYOUTS
-from studio.corpora.base import Corpus, CorpusError, require_folder
+from studio.corpora.base import Corpus, CorpusError, is_file, require_folder
 
 AUTO = "auto"
 
@@ -34,16 +34,17 @@ def read_corpus(root: Path, layout: str = AUTO) -> Corpus:
         raise CorpusError(f"There is no corpus layout '{layout}'; choose {AUTO} or {', '.join(LAYOUTS)}.")
     corpus = _LAYOUTS[layout][1](root)
     if not corpus.utterances:
-        why = f" {corpus.problems[0]}" if corpus.problems else ""
+        why = f" {corpus.problems[0].detail}" if corpus.problems else ""
         raise CorpusError(f"'{root}' holds no recordings of the five emotions in the layout '{layout}'.{why}")
     return corpus
 
 
 def _recognise(root: Path) -> str:
-    if not root.is_file():
+    single = is_file(root)
+    if not single:
         require_folder(root)
     for name, (recognises, _) in _LAYOUTS.items():
-        if (root.is_dir() or name == manifest.LAYOUT) and recognises(root):
+        if (not single or name == manifest.LAYOUT) and recognises(root):
             return name
     raise CorpusError(
         f"'{root}' is in no known layout; name one of {', '.join(LAYOUTS)}, or list the recordings in "

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.atomic import reason
-from studio.corpora.base import Corpus, CorpusError, Utterance
+from studio.corpora.base import Corpus, CorpusError, Problem, ProblemKind, Utterance, is_file
 from studio.corpora.transcripts import read_text
-from studio.emotions import parse_emotion
+from studio.emotions import other_emotion, parse_emotion
 
 LAYOUT = "manifest"
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -48,20 +48,24 @@ def scan(root: Path) -> Corpus:
         content = read_text(file)
     except OSError as error:
         raise CorpusError(f"'{file}' cannot be read: {reason(error)}.") from error
-    problems: list[str] = []
+    problems: list[Problem] = []
+
+    def missing(path: Path, detail: str) -> None:
+        problems.append(Problem(path, ProblemKind.MISSING, detail))
+
     left_out: Counter[str] = Counter()
     kept: list[tuple[str, str, str, Path, str | None]] = []
     for number, entry in _entries(file, content):
         if entry is None or not entry.get("path"):
-            problems.append(f"'{file.name}' line {number} names no recording.")
+            missing(file, f"'{file.name}' line {number} names no recording.")
             continue
         path = file.parent / entry["path"]
         label = entry.get("emotion") or "neutral"
         emotion = parse_emotion(label)
         if emotion is None:
-            left_out[label.strip().lower()] += 1
-        elif not path.is_file():
-            problems.append(f"'{file.name}' line {number}: there is no recording '{entry['path']}'.")
+            left_out[other_emotion(label)] += 1
+        elif not is_file(path):
+            missing(path, f"'{file.name}' line {number}: there is no recording '{entry['path']}'.")
         else:
             text = entry.get("text") or None
             line = entry.get("utterance") or text or f"{number:08d}"
@@ -77,10 +81,10 @@ def scan(root: Path) -> Corpus:
 
 
 def _file(root: Path) -> Path | None:
-    if root.is_file():
+    if is_file(root):
         return root if root.suffix.lower() in SUFFIXES else None
     found = [root / f"{NAME}{suffix}" for suffix in SUFFIXES]
-    return next((path for path in found if path.is_file()), None)
+    return next((path for path in found if is_file(path)), None)
 
 
 def _entries(file: Path, content: str) -> Iterator[tuple[int, dict[str, str] | None]]:

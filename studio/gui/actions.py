@@ -34,6 +34,7 @@ class Actions:
         menu = self._menu("&File")
         self._add(menu, "&Open recording…", "Ctrl+O", window.ask_open)
         self._add(menu, "Open &mask…", "Ctrl+Shift+O", window.ask_mask)
+        self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
         menu.addSeparator()
         self._add(menu, "&Export take…", "Ctrl+E", window.ask_export)
         menu.addSeparator()

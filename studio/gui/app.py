@@ -64,6 +64,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     errors.notice.connect(studio.notice, Qt.ConnectionType.QueuedConnection)
     errors.install()
     window.show()
+    window.offer_to_go_on()
     # The window is painted before anything else begins.
     QTimer.singleShot(0, studio, studio.start)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from studio.emotions import EMOTIONS
@@ -14,6 +15,17 @@ def clock(seconds: float) -> str:
     hundredths = max(0, round(seconds * 100))
     minutes, rest = divmod(hundredths, 6000)
     return f"{minutes}:{rest // 100:02d}.{rest % 100:02d}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, rounded as people would: ``40 s``, ``3 min``, ``2 h 10 min``."""
+    if seconds < 55:
+        return f"{max(5, 5 * math.ceil(seconds / 5))}\u00a0s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes}\u00a0min"
+    hours, rest = divmod(5 * round(minutes / 5), 60)
+    return f"{hours}\u00a0h {rest}\u00a0min" if rest else f"{hours}\u00a0h"
 
 
 def strength(value: float) -> str:

@@ -26,6 +26,11 @@ _NAMES = {
     "fit": "mdi6.arrow-expand-horizontal",
     "start": "mdi6.skip-previous",
     "dice": "mdi6.dice-5-outline",
+    "pause": "mdi6.pause",
+    "accept": "mdi6.thumb-up-outline",
+    "reject": "mdi6.thumb-down-outline",
+    "success": "mdi6.check",
+    "failure": "mdi6.minus",
 }
 
 

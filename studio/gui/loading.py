@@ -48,6 +48,7 @@ class ModelKeeper(QObject):
     notice = Signal(object)
     loaded_changed = Signal()
     masks_changed = Signal()
+    taken_changed = Signal()
 
     def __init__(self, state: StudioState, worker: EngineThread, loader: Loader) -> None:
         super().__init__()
@@ -58,6 +59,7 @@ class ModelKeeper(QObject):
         self.masks: list[Path] = []
         self.status = ""
         self.problem: str | None = "The model is still loading"
+        self.taken: str | None = None
 
     def load(self) -> None:
         """Start loading."""
@@ -71,6 +73,16 @@ class ModelKeeper(QObject):
             return
         info = loaded.model.info
         self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
+
+    def take(self, reason: str) -> None:
+        """Keep the model for something longer than a render; ``reason`` says for what and what to do."""
+        self.taken = reason
+        self.taken_changed.emit()
+
+    def release(self) -> None:
+        """Leave the model to renders again."""
+        self.taken = None
+        self.taken_changed.emit()
 
     def close(self) -> None:
         """Free the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
@@ -32,6 +33,11 @@ from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
 from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar
+from studio.gui.wizard.clips import ClipPlayer
+
+if TYPE_CHECKING:
+    # The wizard's pages are made when they are first asked for; the window opens without waiting for them.
+    from studio.gui.wizard.wizard import FindNeurons
 
 LAYOUT_VERSION = 1
 OPTIONS = ("level_match", "auto_render", "auto_play")
@@ -58,6 +64,10 @@ class MainWindow(QMainWindow):
         self.transport = Transport(state, axis)
         self.library = LibraryPanel(state, studio.sources)
         self.steering = SteeringPanel(state)
+        self.clips = ClipPlayer(studio.playback, studio.sound_worker)
+        self.wizard: FindNeurons | None = None
+        self._closing = False
+        studio.search.remember_in(settings)
         self._lay_out()
         self.actions_ = Actions(self)
         self._connect()
@@ -100,6 +110,18 @@ class MainWindow(QMainWindow):
             self._settings.setValue("folder/export", str(Path(chosen).parent))
             self.studio.export(shown, Path(chosen))
 
+    def find_neurons(self) -> FindNeurons:
+        """Open the wizard, where it was left."""
+        if self.wizard is None:
+            from studio.gui.wizard.wizard import FindNeurons
+
+            self.wizard = FindNeurons(self.studio.search, self.studio.playback, self.clips, self.theme, self)
+            self.wizard.open_asked.connect(self._open_found)
+            self.wizard.closed.connect(self._go_on_closing)
+            self.wizard.stayed.connect(self._stay)
+        self.wizard.come_back()
+        return self.wizard
+
     def show_keys(self) -> None:
         """Show what every key does."""
         dialog = KeysDialog(self, self.actions_)
@@ -122,7 +144,12 @@ class MainWindow(QMainWindow):
             self.studio.keeper.open_mask(paths[0]) if is_mask else self.studio.sources.open_file(paths[0])
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the layout and stop everything."""
+        """Remember the layout and stop everything; a search that runs asks first, and is paused."""
+        if self.studio.search.active:
+            event.ignore()
+            self._closing = True
+            self.find_neurons().reject()
+            return
         self._settings.setValue("window/geometry", self.saveGeometry())
         self._settings.setValue("window/layout", self.saveState(LAYOUT_VERSION))
         self._settings.setValue("theme", self.theme.choice)
@@ -136,6 +163,31 @@ class MainWindow(QMainWindow):
         """Start without a focus ring on some button."""
         super().showEvent(event)
         self.setFocus()
+
+    def offer_to_go_on(self) -> None:
+        """Offer to take up a search that was left unfinished."""
+        folder = self.studio.search.unfinished()
+        if folder is not None:
+            text = f"A search for neurons was left before its mask was saved: {folder.name}."
+            self._show_notice(Notice(text, kind="offer", offer="Go on with it"))
+
+    def _take_up(self, _notice: Notice) -> None:
+        folder = self.studio.search.unfinished()
+        if folder is not None:
+            self.find_neurons().go_on_with(folder)
+
+    def _open_found(self, path: Path) -> None:
+        self.studio.keeper.open_mask(path)
+        self.show_workspace("audition")
+        self.raise_()
+        self.activateWindow()
+
+    def _go_on_closing(self) -> None:
+        if self._closing:
+            self.close()
+
+    def _stay(self) -> None:
+        self._closing = False
 
     def _lay_out(self) -> None:
         centre = QWidget()
@@ -183,6 +235,8 @@ class MainWindow(QMainWindow):
         studio, state, playback = self.studio, self.studio.state, self.studio.playback
         studio.notice.connect(self._show_notice)
         self.notices.emptied.connect(self._notice_frame.hide)
+        self.notices.accepted.connect(self._take_up)
+        self.top.find_asked.connect(self.find_neurons)
         self.top.workspaces.chosen.connect(self.show_workspace)
         self.top.mask_asked.connect(self.ask_mask)
         self.lanes.seek_asked.connect(playback.seek)
@@ -205,6 +259,7 @@ class MainWindow(QMainWindow):
         self.steering.render_asked.connect(studio.renders.render)
         studio.renders.active_changed.connect(self._show_blocked)
         studio.keeper.loaded_changed.connect(self._show_blocked)
+        studio.keeper.taken_changed.connect(self._show_blocked)
         studio.keeper.status_changed.connect(self.device.setText)
         state.source_changed.connect(self._show_title)
         state.mask_changed.connect(lambda: self.localize.show_mask(state.mask))

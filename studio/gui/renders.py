@@ -87,6 +87,8 @@ class Renders(QObject):
         state = self._state
         if self._keeper.loaded is None:
             return self._keeper.problem
+        if self._keeper.taken is not None:
+            return self._keeper.taken
         if state.source is None:
             return "Open a recording or a demo line first"
         if (too_long := self._too_long()) is not None:

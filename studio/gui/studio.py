@@ -16,10 +16,11 @@ from studio.gui.sources import Sources
 from studio.gui.state import ShownTake, StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.notices import Notice
+from studio.gui.wizard.search import Search
 
 
 class Studio(QObject):
-    """Owns the state and three workers: one renders, one plays, one does everything else that takes time."""
+    """Owns the state and four workers: one runs the model, one plays, one reads corpora, one does all other chores."""
 
     notice = Signal(object)
 
@@ -30,11 +31,13 @@ class Studio(QObject):
         self.render_worker = EngineThread("renders")
         self.sound_worker = EngineThread("sound")
         self.chores = EngineThread("chores")
-        self.workers = (self.render_worker, self.sound_worker, self.chores)
+        self.corpus_worker = EngineThread("corpora")
+        self.workers = (self.render_worker, self.sound_worker, self.chores, self.corpus_worker)
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self._exports = 0
         for each in (*self.workers, self.keeper, self.renders):
             each.notice.connect(self.notice)

@@ -186,6 +186,7 @@ def stylesheet(colours: Colours) -> str:
             f"@{name} ", f"{getattr(colours, name)} "
         )
     text = text.replace("@tint;", f"{blend(colours.accent, colours.panel, 0.28).name()};")
+    text = text.replace("@scheme", "light" if colours is LIGHT else "dark")
     text = text.replace("@icons", (resources_dir() / "gui").as_posix())
     return text.replace("@body;", f"{BODY_PX}px;").replace("@small;", f"{SMALL_PX}px;")
 

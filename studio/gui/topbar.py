@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
 
 from studio.gui.icons import icon
 from studio.gui.studio import Studio
@@ -21,6 +30,7 @@ class TopBar(QToolBar):
     """Shows the model and its masks; the job's progress appears while there is one."""
 
     mask_asked = Signal()
+    find_asked = Signal()
 
     def __init__(self, studio: Studio) -> None:
         super().__init__("Toolbar")
@@ -47,13 +57,18 @@ class TopBar(QToolBar):
         self.cancel.setFixedSize(28, 28)
         self.cancel.setToolTip("Cancel the render (Escape)")
         self.cancel.setAccessibleName("Cancel the render")
+        self.find_neurons = QPushButton("Find neurons…")
+        self.find_neurons.setToolTip("Make a mask from recordings of your own (Ctrl+F)")
         self.addWidget(_group(small("Model"), self.model, _gap(4), small("Mask"), self.mask_box, None))
         self.addWidget(_spring())
         self.addWidget(self.workspaces)
         self.addWidget(_spring())
-        self.addWidget(_group(None, self.job, self.progress, self.cancel))
+        self.addWidget(_group(None, self.job, self.progress, self.cancel, self.find_neurons))
         self.mask_box.activated.connect(self._choose)
         self.cancel.clicked.connect(studio.renders.cancel)
+        self.find_neurons.clicked.connect(self.find_asked)
+        studio.search.stage_changed.connect(self._show_job)
+        studio.search.progress.connect(self._show_share)
         studio.keeper.loaded_changed.connect(self._show_model)
         studio.keeper.masks_changed.connect(self._show_masks)
         studio.keeper.progress.connect(self._show_share)
@@ -104,10 +119,12 @@ class TopBar(QToolBar):
     def _show_job(self) -> None:
         rendering = self._studio.renders.active
         loading = self._studio.keeper.status.startswith("Loading")
-        self.job.setText("Rendering" if rendering else "Loading model" if loading else "")
-        self.progress.setVisible(rendering or loading)
+        searching = self._studio.search.active
+        words = "Rendering" if rendering else "Loading model" if loading else "Searching" if searching else ""
+        self.job.setText(words)
+        self.progress.setVisible(bool(words))
         self.cancel.setVisible(rendering)
-        if not (rendering or loading):
+        if not words:
             self.progress.show_share(0.0)
         explain(self.cancel, rendering, "Nothing is being rendered", "Cancel the render (Escape)")
 
@@ -115,7 +132,7 @@ class TopBar(QToolBar):
 def _group(*widgets: QWidget | None) -> QWidget:
     """Widgets side by side, None for the slack; both groups are equally wide, so the workspaces stay in the middle."""
     result = QWidget()
-    result.setFixedSize(368, 32)
+    result.setFixedSize(384, 32)
     layout = QHBoxLayout(result)
     tight(layout)
     for widget in widgets:

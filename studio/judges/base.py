@@ -19,6 +19,7 @@ class EmotionJudge(Protocol):
     def judge(self, clip: Clip, reference: Clip | None = None) -> dict[str, float]:
         """Probabilities of the five emotions, summing to 1.
 
+        A judge that also hears other emotions adds these under names of their own, after the five.
         ``reference`` is the neutral speech ``clip`` was made from, for judges that hear emotion as a difference.
         Raises StudioError when the clip cannot be judged.
         """

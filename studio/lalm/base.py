@@ -13,6 +13,10 @@ import numpy.typing as npt
 from studio.audio.clip import Clip, FloatArray
 from studio.esn.intervention import Steering
 from studio.esn.statistics import GateStatistics
+from studio.progress import Progress, never, no_progress
+
+__all__ = ["LANGUAGE", "SYNTHESIS", "AudioSink", "Content", "Conversion", "ConversionRequest", "ModelInfo", "Progress",
+           "SpeechLALM", "never", "no_progress"]  # fmt: skip
 
 LANGUAGE = "language"
 SYNTHESIS = "synthesis"
@@ -77,20 +81,8 @@ class Conversion:
     statistics: GateStatistics | None = None
 
 
-Progress = Callable[[float], None]
-"""Called with the share done, 0..1, from the worker thread."""
-
 AudioSink = Callable[[int, FloatArray], None]
 """Called with (row, next samples at the model's rate); concatenated they equal the conversion's audio."""
-
-
-def no_progress(share: float) -> None:
-    """Ignore progress."""
-
-
-def never() -> bool:
-    """A cancel flag that is never set."""
-    return False
 
 
 class SpeechLALM(Protocol):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from studio.corpora import esd
-from studio.corpora.base import CorpusError, Utterance, corpus_fingerprint
+from studio.corpora.base import CorpusError, Problem, ProblemKind, Utterance, corpus_fingerprint
 from studio.corpora.transcripts import decode
 from studio.paths import resources_dir
 
@@ -63,10 +63,63 @@ def test_transcripts_separated_by_blanks(tmp_path):
     assert texts["0011_000352"] is None
 
 
-def test_an_archive_folder_in_between_is_looked_through(tmp_path):
-    make(tmp_path / "Emotion Speech Dataset")
+def test_transcripts_with_slips(tmp_path):
+    make(tmp_path, speakers=("0011",))
+    (tmp_path / "0011" / "0011.txt").write_text(
+        "\ufeff0011_000001 No tab here\tNeutral\n"
+        "0011_000002\t\tTwo tabs there.\t\tNeutral\n"
+        "0011_000351\tHe is sad\n"
+        "\n0011_000352\n",
+        encoding="utf-16",
+    )
+    texts = {each.path.stem: each.text for each in esd.read(tmp_path)}
+    assert texts["0011_000001"] == "No tab here"
+    assert texts["0011_000002"] == "Two tabs there."
+    assert texts["0011_000351"] == "He is sad"
+    assert texts["0011_000352"] is None
+
+
+def test_transcripts_under_another_name(tmp_path):
+    make(tmp_path, speakers=("0011",))
+    (tmp_path / "0011" / "0011.txt").rename(tmp_path / "0011" / "transcription.TXT")
+    assert all(each.text for each in esd.read(tmp_path))
+
+
+@pytest.mark.parametrize("around", ["ESD", "Emotional Speech Dataset (ESD)/Emotion Speech Dataset"])
+def test_archive_folders_around_it_are_looked_through(tmp_path, around):
+    make(tmp_path / around)
     assert len(esd.read(tmp_path)) == 20
     assert esd.recognises(tmp_path)
+
+
+def test_one_speaker_alone(tmp_path):
+    make(tmp_path)
+    assert esd.recognises(tmp_path / "0012")
+    corpus = esd.scan(tmp_path / "0012")
+    assert len(corpus.utterances) == 10
+    assert {each.speaker for each in corpus.utterances} == {"0012"}
+    assert all(each.text for each in corpus.utterances)
+
+
+@pytest.mark.parametrize("order", ["{part}/{speaker}/{emotion}", "{speaker}/{part}/{emotion}"])
+def test_parts_above_emotions_or_speakers(tmp_path, order):
+    make(tmp_path / "flat")
+    for path in sorted((tmp_path / "flat").rglob("*.wav")):
+        part = "train" if path.stem.endswith("1") else "evaluation"
+        place = order.format(part=part, speaker=path.stem[:4], emotion=path.parent.name)
+        (tmp_path / "esd" / place).mkdir(parents=True, exist_ok=True)
+        path.rename(tmp_path / "esd" / place / path.name)
+    for speaker in ("0011", "0012"):
+        place = "train/{0}" if order.startswith("{part}") else "{0}"
+        (tmp_path / "flat" / speaker / f"{speaker}.txt").rename(
+            tmp_path / "esd" / place.format(speaker) / f"{speaker}.txt"
+        )
+    assert esd.recognises(tmp_path / "esd")
+    corpus = esd.scan(tmp_path / "esd")
+    assert len(corpus.utterances) == 20
+    assert all(each.text for each in corpus.utterances)
+    assert {each.emotion for each in corpus.utterances} == set(EMOTIONS.values())
+    assert corpus.problems == ()
 
 
 def test_foreign_files_and_folders_are_passed_over(tmp_path):
@@ -78,8 +131,9 @@ def test_foreign_files_and_folders_are_passed_over(tmp_path):
     record(tmp_path / "0011" / "Fear" / "0011_001751.wav")
     corpus = esd.scan(tmp_path)
     assert len(corpus.utterances) == 10
-    assert corpus.left_out == {"Fear": 1}
+    assert corpus.left_out == {"fear": 1}
     assert corpus.problems == ()
+    assert corpus.passed_over == 2
 
 
 def test_missing_transcripts_are_said_and_not_fatal(tmp_path):
@@ -87,9 +141,13 @@ def test_missing_transcripts_are_said_and_not_fatal(tmp_path):
     (tmp_path / "0012" / "0012.txt").unlink()
     corpus = esd.scan(tmp_path)
     assert [each.text is None for each in corpus.utterances] == [False] * 10 + [True] * 10
-    assert corpus.problems == (f"Speaker 0012 has no transcripts: '{tmp_path / '0012' / '0012.txt'}' is missing.",)
-    (tmp_path / "0012" / "0012.txt").mkdir()
-    assert "is a directory" in esd.scan(tmp_path).problems[0]
+    absent = tmp_path / "0012" / "0012.txt"
+    sentence = f"Speaker 0012 has no transcripts: '{absent}' is missing."
+    assert corpus.problems == (Problem(absent, ProblemKind.MISSING, sentence),)
+    absent.mkdir()
+    [problem] = esd.scan(tmp_path).problems
+    assert problem.kind == "unreadable"
+    assert "is a directory" in problem.detail
 
 
 def test_no_corpus_is_one_sentence(tmp_path):
@@ -132,3 +190,6 @@ def test_decoding_never_fails():
     assert decode(b"\xff\xfeA") == "\N{REPLACEMENT CHARACTER}"
     assert decode("größe".encode("iso-8859-1")) == "größe"
     assert decode("größe".encode("utf-16-le")) == "größe"
+    assert decode("Don\u2019t \u201cgo\u201d".encode("cp1252")) == "Don\u2019t \u201cgo\u201d"
+    assert decode("0001_000001\t打远一看，它们的确很是美丽，\t中立".encode("gb2312")).split("\t")[2] == "中立"
+    assert decode(b"\x81 caf\xe9") == "\x81 caf\xe9"

@@ -10,7 +10,7 @@ import soundfile
 
 from studio.corpora import folders, manifest
 from studio.corpora.acted import CREMA_D, EMODB, RAVDESS, TESS
-from studio.corpora.base import CorpusError
+from studio.corpora.base import CorpusError, Problem, ProblemKind
 from studio.corpora.layouts import LAYOUTS, read_corpus
 from studio.paths import resources_dir
 
@@ -34,7 +34,8 @@ def test_ravdess(tmp_path):
     assert found(corpus) == [
         ("01", 2, "neutral", "Dogs are sitting by the door."), ("24", 1, "surprise", "Kids are talking by the door.")
     ]  # fmt: skip
-    assert corpus.left_out == {"calm": 1, "fearful": 1}
+    assert corpus.left_out == {"calm": 1, "fear": 1}
+    assert corpus.passed_over == 1
 
 
 def test_crema_d(tmp_path):
@@ -68,8 +69,8 @@ def test_tess(tmp_path):
     corpus = read_corpus(tmp_path)
     assert corpus.layout == "tess"
     assert found(corpus) == [
-        ("OA", 3, "neutral", "Say the word bite."), ("OAF", 1, "angry", "Say the word back."),
-        ("OAF", 1, "surprise", "Say the word back."), ("YAF", 2, "neutral", "Say the word bar."),
+        ("OAF", 1, "angry", "Say the word back."), ("OAF", 1, "surprise", "Say the word back."),
+        ("OAF", 3, "neutral", "Say the word bite."), ("YAF", 2, "neutral", "Say the word bar."),
     ]  # fmt: skip
     assert corpus.left_out == {"fear": 1}
 
@@ -99,7 +100,7 @@ def test_a_folder_per_emotion(tmp_path):
         ("anna", 2, "happy", None), ("anna", 2, "neutral", "The first line"), ("anna", 3, "neutral", None),
         ("ben", 3, "sad", None),
     ]  # fmt: skip
-    assert corpus.left_out == {"bored": 1, "no emotion folder": 1}
+    assert corpus.left_out == {"boredom": 1, "no emotion folder": 1}
 
 
 def test_folders_without_speakers_and_with_odd_names(tmp_path):
@@ -108,7 +109,7 @@ def test_folders_without_speakers_and_with_odd_names(tmp_path):
     (tmp_path / "angry" / "größe 1.txt").mkdir()
     corpus = folders.scan(tmp_path)
     assert found(corpus) == [("unknown", 1, "angry", None), ("Überraschung", 1, "surprise", None)]
-    assert "is a directory" in corpus.problems[0]
+    assert "is a directory" in corpus.problems[0].detail
 
 
 HEADER = "path,speaker,emotion,text,utterance id"
@@ -143,8 +144,10 @@ def test_manifests(tmp_path, name):
         ("anna", 7, "happy", "hello, there"), ("anna", 7, "neutral", "hello, there"), ("ben", 8, "neutral", "bye")
     ]  # fmt: skip
     assert corpus.left_out == {"fear": 1}
-    assert any("there is no recording 'sounds/gone.wav'" in problem for problem in corpus.problems)
-    assert sum("names no recording" in problem for problem in corpus.problems) == (3 if name.endswith("jsonl") else 1)
+    assert any("there is no recording 'sounds/gone.wav'" in problem.detail for problem in corpus.problems)
+    assert {problem.kind for problem in corpus.problems} == {"missing"}
+    nameless = [problem for problem in corpus.problems if "names no recording" in problem.detail]
+    assert len(nameless) == (3 if name.endswith("jsonl") else 1)
     assert found(read_corpus(file)) == found(corpus)
 
 
@@ -211,7 +214,8 @@ def test_unreadable_folders_do_not_end_the_search(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     corpus = folders.scan(tmp_path)
     assert [entry[0] for entry in found(corpus)] == ["ben"]
-    assert corpus.problems == (f"'{tmp_path / 'anna'}' cannot be read: permission denied.",)
+    anna = tmp_path / "anna"
+    assert corpus.problems == (Problem(anna, ProblemKind.UNREADABLE, f"'{anna}' cannot be read: permission denied."),)
 
 
 def test_every_layout_is_known_by_name():

@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.corpora import esd
-from studio.corpora.base import Corpus, CorpusError, Utterance
-from studio.corpora.splits import SPLITS, choose, esd_split, seeded_split, split_corpus, spread
+from studio.corpora.base import CorpusError, Utterance
+from studio.corpora.splits import (
+    SPLITS,
+    choose,
+    choose_split,
+    esd_split,
+    load_split,
+    save_split,
+    seeded_split,
+    split_table,
+    spread,
+)
 from studio.paths import resources_dir
 
 
@@ -91,11 +101,80 @@ def test_seed_changes_the_seeded_split():
 
 
 def test_a_corpus_is_split_by_its_layout():
-    utterances = tuple(corpus(ENGLISH, 60))
-    assert split_corpus(Corpus("esd", Path(), utterances)) == esd_split(utterances)
-    assert split_corpus(Corpus("manifest", Path(), utterances), 3) == seeded_split(utterances, 3)
-    mandarin = tuple(corpus(["0001", "0002"], 60))
-    assert split_corpus(Corpus("esd", Path(), mandarin)) == seeded_split(mandarin)
+    utterances = corpus(ENGLISH, 60)
+    assert choose_split("esd", utterances, 3) == esd_split(utterances)
+    assert choose_split("manifest", utterances, 3) == seeded_split(utterances, 3)
+    mandarin = corpus(["0001", "0002"], 60)
+    assert choose_split("esd", mandarin) == seeded_split(mandarin)
+
+
+def test_esd_with_lines_missing_at_the_end_keeps_its_boundaries():
+    whole = esd_split(corpus(ENGLISH, 350))
+    most = esd_split(corpus(ENGLISH, 347))
+    assert most["identification"] == whole["identification"]
+    assert most["development"] == whole["development"]
+
+
+def test_a_saved_split_is_read_back(tmp_path):
+    everyone = corpus("abcdefgh", 20, ("neutral", "sad"))
+    strange = Utterance("gr\udcfcn", 1, "neutral", Path("\udcff.wav"), None)
+    split = seeded_split(everyone, 4)
+    split["identification"].append(strange)
+    save_split(tmp_path / "split.json", split)
+    assert load_split(tmp_path / "split.json", [strange, *reversed(everyone)]) == split
+    newer = corpus("abcdefghi", 20, ("neutral", "sad"))
+    assert load_split(tmp_path / "split.json", [*newer, strange]) == split
+
+
+def test_recordings_of_one_name_stay_in_one_part(tmp_path):
+    first, second = (Utterance("a", 1, "sad", Path(folder, "x.wav"), None) for folder in "pq")
+    save_split(tmp_path / "split.json", {"one": [first, second], "none": []})
+    assert load_split(tmp_path / "split.json", [first, second]) == {"one": [first, second], "none": []}
+
+
+def test_a_split_of_another_corpus_is_refused(tmp_path):
+    everyone = corpus("ab", 5)
+    save_split(tmp_path / "split.json", {"one": everyone})
+    with pytest.raises(CorpusError, match="names 5 recordings that are not in this corpus, such as 'b/000001/neutral/"):
+        load_split(tmp_path / "split.json", everyone[:5])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is no split, or damaged"),
+        (b"\xff\xfe", "is no split, or damaged"),
+        (b"[" * 100_000, "is no split, or damaged"),
+        (b"[1]", "is no split, or damaged"),
+        (b'{"format": 1}', "is no split, or damaged"),
+        (b'{"format": 1, "splits": {"a": [1]}}', "is no split, or damaged"),
+        (b'{"format": true, "splits": {}}', "is no split, or damaged"),
+        (b'{"format": 2, "splits": {}}', "newer than this version reads"),
+    ],
+)
+def test_files_that_are_no_split(tmp_path, content, sentence):
+    (tmp_path / "split.json").write_bytes(content)
+    with pytest.raises(CorpusError, match=sentence):
+        load_split(tmp_path / "split.json", corpus("ab", 5))
+    with pytest.raises(CorpusError, match="cannot be read: no such file"):
+        load_split(tmp_path / "absent.json", [])
+
+
+def test_the_table_of_a_split():
+    rows = split_table(esd_split(corpus(ENGLISH, 60, ("sad", "neutral"))))
+    assert [row.name for row in rows] == list(SPLITS)
+    assert rows[0].speakers == tuple(ENGLISH[:6])
+    assert (rows[0].lines, rows[0].utterances, rows[0].emotions) == (34, 408, {"neutral": 204, "sad": 204})
+    assert list(rows[0].emotions) == ["neutral", "sad"]
+    assert rows[3].as_dict() == {
+        "name": "test-unseen",
+        "speakers": ["0019", "0020"],
+        "lines": 60,
+        "utterances": 240,
+        "emotions": {"neutral": 120, "sad": 120},
+    }
+    [empty] = split_table({"none": []})
+    assert (empty.speakers, empty.lines, empty.utterances, empty.emotions) == ((), 0, 0, {})
 
 
 def test_choosing_splits_by_name():

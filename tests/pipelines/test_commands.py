@@ -10,6 +10,8 @@ import pytest
 
 from studio.cli import main
 from studio.corpora.base import Utterance
+from studio.corpora.layouts import read_corpus
+from studio.corpora.splits import choose_split, load_split
 from studio.esn.mask import EsnMask
 from tests.pipelines.conftest import make_corpus, texts_of
 from tests.pipelines.toy import ToyJudge, ToyModel
@@ -57,6 +59,14 @@ def test_identify_writes_a_mask_and_keeps_the_job_beside_it(made):
     assert mask.metadata["rate"] == 0.2
     assert len(mask.emotions) == 4
     assert (made.parent / "toy.job" / "job.json").is_file()
+
+
+def test_identify_keeps_the_split_it_used(listed, made, tmp_path):
+    utterances = read_corpus(listed[0]).utterances
+    assert load_split(made.parent / "toy.job" / "split.json", utterances) == {"all": list(utterances)}
+    out = tmp_path / "toy.esn.safetensors"
+    assert run("identify", listed[0], "--rate", 0.2, "--seed", 3, "--out", out) == 0
+    assert load_split(tmp_path / "toy.job" / "split.json", utterances) == choose_split("manifest", utterances, 3)
 
 
 def test_identify_says_what_a_person_should_know(listed, tmp_path, capsys):

@@ -28,8 +28,9 @@ class HeatmapView(pg.GraphicsLayoutWidget):
     window_chosen = Signal(object)
     hovered = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str = HINT) -> None:
         super().__init__()
+        self._hint = hint
         self.setAccessibleName("Heatmap of emotion-sensitive neurons, layers by emotions")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._mask: ShownMask | None = None
@@ -230,7 +231,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
     def _hover(self, scene: QPointF) -> None:
         cell = self._cell_at(scene)
         if cell is None or self._mask is None:
-            self.hovered.emit(HINT)
+            self.hovered.emit(self._hint)
             return
         row, layer = cell
         if row < 0:

@@ -13,17 +13,22 @@ INFO_MILLISECONDS = 12_000
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence for a person, and what a developer would want to read; ``error`` or ``info``."""
+    """A sentence for a person, and what a developer would want to read; ``error``, ``info`` or ``offer``.
+
+    ``offer`` names what can be done about it; such a notice stays until it is done or dismissed.
+    """
 
     text: str
     details: str = ""
     kind: str = "error"
+    offer: str = ""
 
 
 class NoticeBar(QFrame):
     """Shows the oldest of the waiting notices; hidden when there is none."""
 
     emptied = Signal()
+    accepted = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +44,7 @@ class NoticeBar(QFrame):
         self.details_button = QPushButton("Details")
         self.details_button.setObjectName("quiet")
         self.details_button.setCheckable(True)
+        self.offer_button = QPushButton()
         self.close_button = QPushButton("Dismiss")
         self.close_button.setObjectName("quiet")
         self.details = QPlainTextEdit()
@@ -50,6 +56,7 @@ class NoticeBar(QFrame):
         row.addWidget(self.text, 1)
         row.addWidget(self._more)
         row.addWidget(self.details_button)
+        row.addWidget(self.offer_button)
         row.addWidget(self.close_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 6, 8, 6)
@@ -57,6 +64,7 @@ class NoticeBar(QFrame):
         layout.addWidget(self.details)
         self.details_button.toggled.connect(self.details.setVisible)
         self.close_button.clicked.connect(self.dismiss)
+        self.offer_button.clicked.connect(self._accept)
         self._fade = QTimer(self)
         self._fade.setSingleShot(True)
         self._fade.setInterval(INFO_MILLISECONDS)
@@ -81,6 +89,11 @@ class NoticeBar(QFrame):
         if not self._waiting:
             self.emptied.emit()
 
+    def _accept(self) -> None:
+        notice = self._waiting[0]
+        self.dismiss()
+        self.accepted.emit(notice)
+
     def sizeHint(self) -> QSize:
         """As wide as there is room for."""
         return QSize(400, super().sizeHint().height())
@@ -102,5 +115,7 @@ class NoticeBar(QFrame):
         self.details_button.setChecked(False)
         self.details.setVisible(False)
         self.details_button.setVisible(bool(notice.details))
+        self.offer_button.setText(notice.offer)
+        self.offer_button.setVisible(bool(notice.offer))
         others = len(self._waiting) - 1
         self._more.setText(f"{others} more" if others else "")

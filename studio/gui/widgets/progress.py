@@ -11,13 +11,18 @@ from studio.gui.formats import percent
 
 
 class ThinBar(QWidget):
-    """Shows a share from 0 to 1. (Qt's own bar repaints the window inside every ``setValue``.)"""
+    """Shows a share from 0 to 1, in the accent or ``colour``; ``wide`` takes the room there is.
 
-    def __init__(self, name: str) -> None:
+    (Qt's own bar repaints the window inside every ``setValue``.)
+    """
+
+    def __init__(self, name: str, colour: str | None = None, *, wide: bool = False) -> None:
         super().__init__()
         self.share = 0.0
+        self._colour = colour
         self.setAccessibleName(name)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        width = QSizePolicy.Policy.Expanding if wide else QSizePolicy.Policy.Fixed
+        self.setSizePolicy(width, QSizePolicy.Policy.Fixed)
 
     def show_share(self, share: float) -> None:
         """Show another share."""
@@ -35,6 +40,9 @@ class ThinBar(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        for width, colour in ((float(self.width()), colours.control), (self.width() * self.share, colours.accent)):
+        for width, colour in (
+            (float(self.width()), colours.hover),
+            (self.width() * self.share, self._colour or colours.accent),
+        ):
             painter.setBrush(QColor(colour))
             painter.drawRoundedRect(QRectF(0, 0, width, self.height()), 3, 3)

@@ -1,0 +1,1 @@
+"""From a folder of speech to a mask, page by page."""

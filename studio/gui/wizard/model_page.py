@@ -1,0 +1,109 @@
+"""Third page: which model is looked into, and who judges its conversions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel
+
+from studio.gui.widgets.layout import heading, small
+from studio.gui.wizard.page import Page
+from studio.gui.wizard.search import Search
+from studio.judges.catalog import judges
+from studio.lalm.catalog import models
+
+
+class ModelPage(Page):
+    """Chooses model and judge of those this installation has."""
+
+    def __init__(self, search: Search) -> None:
+        super().__init__(
+            "Model and judge",
+            "The model converts every recording to each emotion. The judge listens: only conversions in which it hears "
+            "the emotion that was asked for, with the words intact, count.",
+            scrolls=True,
+        )
+        self._search = search
+        self._models = models()
+        self._judges = judges()
+        self.model = QComboBox()
+        self.model.setAccessibleName("Model")
+        for entry in self._models:
+            self.model.addItem(entry.title, entry.name)
+        self.about_model = small()
+        self.judge = QComboBox()
+        self.judge.setAccessibleName("Judge")
+        for judge in self._judges:
+            self.judge.addItem(judge.title, judge.name)
+        self.about_judge = small()
+        self.about_words = small(
+            "Words count as kept when the WER between transcript and the text the model emits stays below the "
+            "threshold of the next page; no recogniser is involved."
+        )
+        self._lay_out()
+        self.model.activated.connect(self._take)
+        self.judge.activated.connect(self._take)
+        search.keeper.loaded_changed.connect(self._show)
+        search.keeper.status_changed.connect(lambda _status: self._show())
+        search.recipe_changed.connect(self._show)
+        self._show()
+
+    def lacking(self) -> str | None:
+        """Why one cannot go on."""
+        keeper = self._search.keeper
+        chosen = (self._models[self.model.currentIndex()], self._judges[self.judge.currentIndex()])
+        for each in chosen:
+            if each.problem is not None:
+                return each.problem
+        return f"{keeper.problem}." if keeper.loaded is None else None
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(8)
+        grid.setColumnStretch(2, 1)
+        for row, (text, box, about) in enumerate(
+            (("Model", self.model, self.about_model), ("Judge", self.judge, self.about_judge))
+        ):
+            label = QLabel(text)
+            label.setBuddy(box)
+            box.setFixedWidth(224)
+            about.setWordWrap(True)
+            grid.addWidget(label, 2 * row, 0)
+            grid.addWidget(box, 2 * row, 1)
+            grid.addWidget(about, 2 * row + 1, 1, 1, 2)
+        self.about_words.setWordWrap(True)
+        self.body.addLayout(grid)
+        self.body.addSpacing(8)
+        self.body.addWidget(heading("Words"))
+        self.body.addWidget(self.about_words)
+        self.body.addStretch(1)
+
+    def _take(self) -> None:
+        recipe = self._search.recipe
+        self._search.set_recipe(
+            replace(recipe, model=str(self.model.currentData()), judge=str(self.judge.currentData()))
+        )
+
+    def _show(self) -> None:
+        recipe, loaded = self._search.recipe, self._search.keeper.loaded
+        self.model.setCurrentIndex(max(0, self.model.findData(recipe.model)))
+        self.judge.setCurrentIndex(max(0, self.judge.findData(recipe.judge)))
+        entry = self._models[self.model.currentIndex()]
+        says = [f"{sentence(entry.description)}."]
+        if entry.problem is not None:
+            says.append(entry.problem)
+        elif loaded is not None:
+            info = loaded.model.info
+            for module, widths in info.gates.items():
+                says.append(f"Gates, {module}: {len(widths)} layers, {sum(widths):,} neurons.")
+            says.append(f"Recordings up to {info.max_seconds:.0f} s.")
+        self.about_model.setText(" ".join(says))
+        judge = self._judges[self.judge.currentIndex()]
+        self.about_judge.setText(" ".join(filter(None, (f"{sentence(judge.description)}.", judge.problem))))
+        self.completeChanged.emit()
+
+
+def sentence(words: str) -> str:
+    """With a capital letter."""
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,204 @@
+"""The pages one by one: what they say, what they allow, and that everybody can reach everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QWidget, QWizard
+from pytestqt.qtbot import QtBot
+
+from studio.errors import StudioError
+from studio.gui.formats import duration
+from studio.gui.main_window import MainWindow
+from studio.gui.theme import DARK, LIGHT, Theme
+from studio.gui.wizard.recipe import Recipe, load_recipe, save_recipe
+from studio.gui.wizard.search import Stage
+from studio.gui.wizard.wizard import FindNeurons, Step
+from tests.gui.driving import PATIENCE, press
+from tests.gui.wizard.driving import (
+    TOY_RATE,
+    HeldModel,
+    next_page,
+    type_into,
+    type_number,
+    wait_for_stage,
+    walk_to_settings,
+)
+
+
+def controls(wizard: FindNeurons) -> Iterator[QWidget]:
+    """Everything visible that can have the focus."""
+    for widget in wizard.findChildren(QWidget):
+        if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.focusProxy() is None:
+            yield widget
+
+
+def finish(qtbot: QtBot, window: MainWindow, held: HeldModel, corpus: Path) -> FindNeurons:
+    """A search that is done."""
+    wizard = walk_to_settings(qtbot, window, corpus)
+    next_page(wizard)
+    wait_for_stage(qtbot, window.studio.search, Stage.FINISHED)
+    return wizard
+
+
+def each_page(qtbot: QtBot, window: MainWindow, corpus: Path) -> Iterator[FindNeurons]:
+    """The wizard on every page, with something to see on it."""
+    press(window.top.find_neurons)
+    wizard = window.wizard
+    assert wizard is not None
+    type_into(wizard.dataset.path, str(corpus))
+    yield wizard
+    for step in list(Step)[1:]:
+        qtbot.waitUntil(wizard.button(QWizard.WizardButton.NextButton).isEnabled, timeout=PATIENCE)
+        next_page(wizard)
+        assert wizard.currentId() == step
+        if step is Step.SETTINGS:
+            assert wizard.settings.missing.text() == "0.50 % of 48 neurons is none; choose a larger rate."
+            type_number(wizard.settings.rate, TOY_RATE)
+        if step is Step.RUN:
+            wait_for_stage(qtbot, window.studio.search, Stage.FINISHED)
+        if step is not Step.SAVE:
+            qtbot.waitUntil(wizard.button(QWizard.WizardButton.NextButton).isEnabled, timeout=PATIENCE)
+        yield wizard
+
+
+def test_every_control_is_named_and_the_disabled_say_why(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
+    for wizard in each_page(qtbot, toy_window, toy):
+        page = wizard.currentId()
+        for widget in controls(wizard):
+            label = widget.accessibleName() or (widget.text() if isinstance(widget, QAbstractButton) else "")
+            assert label, f"{type(widget).__name__} on page {page}"
+            assert widget.isEnabled() or widget.toolTip(), f"{label} on page {page}"
+
+
+def test_tab_reaches_every_control(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
+    for wizard in each_page(qtbot, toy_window, toy):
+        expected = {
+            widget
+            for widget in controls(wizard)
+            if widget.isEnabled() and not (isinstance(widget, QAbstractButton) and widget.group() is not None)
+        }
+        reached: set[QWidget | None] = set()
+        for _ in range(3 * len(expected) + 10):
+            QTest.keyClick(wizard.focusWidget() or wizard, Qt.Key.Key_Tab)
+            reached.add(wizard.focusWidget())
+        missing = {f"{type(widget).__name__} {widget.accessibleName()}" for widget in expected - reached}
+        assert missing == set(), f"page {wizard.currentId()}"
+
+
+def test_it_fits_a_small_screen_on_every_page(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
+    for wizard in each_page(qtbot, toy_window, toy):
+        wizard.resize(960, 540)
+        size = (wizard.width(), wizard.height())
+        assert size == (960, 540), f"page {wizard.currentId()} on a screen of 1920 by 1080 at 200 %"
+
+
+def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path
+) -> None:
+    press(toy_window.top.find_neurons)
+    wizard = toy_window.wizard
+    assert wizard is not None
+    assert not wizard.button(QWizard.WizardButton.NextButton).isEnabled()
+    type_into(wizard.dataset.path, str(tmp_path / "nothing"))
+    next_page(wizard)
+    qtbot.waitUntil(lambda: bool(wizard.check.notices.waiting), timeout=PATIENCE)
+    assert "nothing" in wizard.check.notices.waiting[0].text
+    assert not wizard.button(QWizard.WizardButton.NextButton).isEnabled()
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    type_into(wizard.dataset.path, str(toy))
+    next_page(wizard)
+    qtbot.waitUntil(lambda: toy_window.studio.search.checked is not None, timeout=PATIENCE)
+    assert wizard.check.problem_title.text() == "Problems: 1 unreadable"
+    assert "broken.wav" in str(wizard.check.problems.model().index(0, 0).data())
+
+
+def test_settings_reach_the_recipe(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
+    wizard = walk_to_settings(qtbot, toy_window, toy)
+    page, search = wizard.settings, toy_window.studio.search
+    type_number(page.rate, 2.5)
+    page.selector.setFocus()
+    QTest.keyClick(page.selector, Qt.Key.Key_Down)
+    QTest.keyClick(page.selector, Qt.Key.Key_Down)
+    press(page.more)
+    press(page.keep_audio, QPoint(10, page.keep_audio.height() // 2))
+    recipe = search.recipe
+    assert (recipe.rate, recipe.selector, recipe.keep_audio) == (0.025, "lape", False)
+    assert page.percentile.isEnabled()
+    for box in page.emotions.values():
+        press(box)
+    assert not wizard.button(QWizard.WizardButton.NextButton).isEnabled()
+    assert page.missing.text() == "Choose at least one emotion."
+
+
+def test_reviewing_filters_takes_back_and_replaces_nothing_unasked(
+    qtbot: QtBot, toy_window: MainWindow, held: HeldModel, toy: Path, tmp_path: Path
+) -> None:
+    wizard = finish(qtbot, toy_window, held, toy)
+    search, review = toy_window.studio.search, wizard.review
+    next_page(wizard)
+    qtbot.waitUntil(lambda: review.list.conversions.rowCount() == search.found, timeout=PATIENCE)
+    assert not review.basis.button("ear").isEnabled()
+    press(review.kinds.button("rejections"))
+    rejected = review.list.current
+    assert rejected is not None
+    assert not rejected.success
+    QTest.keyClick(review.list, Qt.Key.Key_A)
+    assert search.verdict(rejected) is True
+    press(review.basis.button("ear"))
+    qtbot.waitUntil(lambda: search.selection is not None and search.selection.by_ear, timeout=PATIENCE)
+    review.list.select(0)
+    QTest.keyClick(review.list, Qt.Key.Key_Backspace)
+    assert search.verdict(rejected) is None
+    # With nothing accepted, the judge's successes count again.
+    qtbot.waitUntil(
+        lambda: search.selection is not None and not search.selection.by_ear and review.isComplete(), timeout=PATIENCE
+    )
+    next_page(wizard)
+    there = tmp_path / "there.esn.safetensors"
+    there.write_bytes(b"somebody's")
+    type_into(wizard.save.path, str(there))
+    press(wizard.save.save)
+    qtbot.waitUntil(lambda: wizard.save.save.text() == "Replace it", timeout=PATIENCE)
+    assert there.read_bytes() == b"somebody's"
+    press(wizard.save.save)
+    qtbot.waitUntil(lambda: search.saved_to == there, timeout=PATIENCE)
+    assert there.read_bytes() != b"somebody's"
+
+
+def test_it_is_drawn_in_both_schemes(qtbot: QtBot, toy_window: MainWindow, theme: Theme, toy: Path) -> None:
+    press(toy_window.top.find_neurons)
+    wizard = toy_window.wizard
+    assert wizard is not None
+    for choice, colours in (("light", LIGHT), ("dark", DARK)):
+        theme.choose(choice)
+        qtbot.waitUntil(partial(corner_is, wizard.steps, colours.window.lower()), timeout=PATIENCE)
+
+
+def corner_is(widget: QWidget, colour: str) -> bool:
+    return colour == widget.grab().toImage().pixelColor(widget.width() - 2, widget.height() - 2).name()
+
+
+def test_a_recipe_survives_the_disk_and_refuses_damage(tmp_path: Path) -> None:
+    recipe = Recipe(corpus=tmp_path / "Größe", emotions=("sad",), limit=3, rate=0.29)
+    save_recipe(recipe, tmp_path)
+    assert load_recipe(tmp_path) == recipe
+    (tmp_path / "search.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(StudioError, match="not written by this version"):
+        load_recipe(tmp_path)
+    (tmp_path / "search.json").write_bytes(b"{")
+    with pytest.raises(StudioError, match="damaged"):
+        load_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "5 s"), (41, "45 s"), (58, "1 min"), (200, "3 min"), (3600, "1 h"), (7800, "2 h 10 min")]
+)
+def test_durations_read_like_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds).replace("\u00a0", " ") == words

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from studio.audio.clip import Clip
+from studio.emotions import EMOTIONS
+from studio.errors import StudioError
+from studio.judges import emotion2vec
+from studio.judges.base import verdict
+from studio.judges.catalog import judges, load_judge
+from studio.judges.emotion2vec import Emotion2vecJudge, by_emotion
+
+HUB = ("生气/angry", "厌恶/disgusted", "恐惧/fearful", "开心/happy", "中立/neutral", "其他/other", "难过/sad",
+       "吃惊/surprised", "<unk>")  # fmt: skip
+PLAIN = ("angry", "disgusted", "fearful", "happy", "neutral", "other", "sad", "surprised", "unknown")
+
+
+@pytest.mark.parametrize("labels", [HUB, PLAIN, HUB[::-1]])
+def test_labels_are_known_by_their_words_in_any_order(labels):
+    scores = np.linspace(1, 9, 9) / 45
+    found = by_emotion(labels, scores)
+    assert list(found)[:5] == list(EMOTIONS)
+    assert set(found) == {*EMOTIONS, "disgust", "fear", "other", "unknown"}
+    assert sum(found.values()) == pytest.approx(1.0)
+    for label, score in zip(labels, scores, strict=True):
+        if label.endswith("surprised"):
+            assert found["surprise"] == score
+        if label.endswith("fearful"):
+            assert found["fear"] == score
+
+
+def test_the_verdict_is_the_predicted_label_of_all_nine():
+    scores = dict.fromkeys(PLAIN, 0.05) | {"fearful": 0.35, "happy": 0.3}
+    assert verdict(by_emotion(tuple(scores), tuple(scores.values()))) == "fear"
+    scores |= {"fearful": 0.2, "disgusted": 0.2}
+    assert verdict(by_emotion(tuple(scores), tuple(scores.values()))) == "happy"
+
+
+def test_a_release_that_cannot_say_surprise_is_refused():
+    with pytest.raises(StudioError, match=r"does not tell surprise; delete it from ModelScope's cache, update with"):
+        by_emotion(("生气/angry", "开心/happy", "中立/neutral", "难过/sad", "<unk>"), (0.2,) * 5)
+
+
+def test_clips_come_at_16_khz_and_too_short_ones_not_at_all():
+    heard = []
+
+    def classify(samples):
+        heard.append(samples)
+        return HUB, np.full(9, 1 / 9)
+
+    judge = Emotion2vecJudge(classify)
+    assert judge.name == "emotion2vec-plus-large"
+    tone = np.sin(np.arange(24_000) / 20).astype(np.float32)
+    judged = judge.judge(Clip(tone, 24_000, "tone"), None)
+    assert judged["surprise"] == pytest.approx(1 / 9)
+    [samples] = heard
+    assert samples.shape == (16_000,)
+    assert samples.dtype == np.float32
+    with pytest.raises(StudioError, match=r"'tone' is too short to be judged \(0.04 s\)"):
+        judge.judge(Clip(tone[:1000], 24_000, "tone"))
+    assert len(heard) == 1
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """An environment without the optional package."""
+    monkeypatch.setitem(sys.modules, emotion2vec.PACKAGE, None)
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_is_missing_is_said_with_the_line_that_installs_it():
+    with pytest.raises(StudioError, match=r'The judge emotion2vec needs a package .*: pip install "funasr>=1.4"'):
+        load_judge("emotion2vec")
+
+
+@pytest.fixture
+def unreachable(tmp_path, monkeypatch):
+    """A funasr that finds no network, as it says so itself: in several lines."""
+    (tmp_path / "funasr_without_network.py").write_text(
+        "class AutoModel:\n"
+        "    def __init__(self, **settings):\n"
+        "        assert settings['model'] == 'iic/emotion2vec_plus_large'\n"
+        "        raise ConnectionError('HTTPSConnectionPool: max retries exceeded\\nmore\\nlines')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(emotion2vec, "PACKAGE", "funasr_without_network")
+    yield
+    sys.modules.pop("funasr_without_network", None)
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_weights_that_cannot_be_had_are_one_sentence():
+    with pytest.raises(StudioError) as caught:
+        load_judge("emotion2vec")
+    said = str(caught.value)
+    assert "HTTPSConnectionPool: max retries exceeded" in said
+    assert "ModelScope" in said
+    assert "\n" not in said
+
+
+def test_the_catalog_says_what_can_be_loaded_here():
+    entries = {entry.name: entry for entry in judges()}
+    assert list(entries) == ["embedded", "emotion2vec"]
+    assert entries["embedded"].problem is None
+    try:
+        import funasr  # noqa: F401
+    except ImportError:
+        assert entries["emotion2vec"].problem == 'It needs a package that is not installed: pip install "funasr>=1.4"'
+    else:
+        assert entries["emotion2vec"].problem is None
