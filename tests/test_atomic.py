@@ -42,3 +42,9 @@ def test_failure_is_one_sentence_and_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="cannot be written"):
         write_bytes(tmp_path / "file" / "below", b"x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_file_names_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:
+    document = {"name": "b\udcfcrger \N{GRINNING FACE} schön"}
+    write_json(tmp_path / "d.json", document)
+    assert json.loads((tmp_path / "d.json").read_bytes()) == document

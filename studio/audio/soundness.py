@@ -45,7 +45,7 @@ def examine(path: str | os.PathLike[str]) -> Soundness:
         powers = []
         samples = clipped = 0
         for block in sound.blocks():
-            digest.update(np.ascontiguousarray(block, dtype="<f4"))
+            digest.update(np.ascontiguousarray(block, dtype="<f4").data)
             samples += len(block)
             powers.append(_frame_powers(block, frame))
             clipped += _clipped_places(block)
@@ -56,9 +56,10 @@ def examine(path: str | os.PathLike[str]) -> Soundness:
 
 def _frame_powers(block: FloatArray, frame: int) -> FloatArray:
     """Mean square of each whole frame of a block, or of all of it where it is shorter; the rest is dropped."""
-    power = np.square(block).mean(axis=1)
+    power: FloatArray = np.square(block).mean(axis=1)
     whole = len(power) // frame
-    return power[: whole * frame].reshape(whole, frame).mean(axis=1) if whole else power.mean(keepdims=True)
+    frames: FloatArray = power[: whole * frame].reshape(whole, frame) if whole else power[None]
+    return np.asarray(frames.mean(axis=1))
 
 
 def _clipped_places(block: FloatArray) -> int:

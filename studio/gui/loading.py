@@ -172,9 +172,8 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
 
     mask = load_mask(path, info)
     counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
-    labels = info.layer_labels.get("language", ())
     name = path.name.removesuffix(SUFFIX)
-    return ShownMask(mask, name, path, tuple(mask.widths), counts, mask_facts(mask.metadata), labels)
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, mask_facts(mask.metadata))
 
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:

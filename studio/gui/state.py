@@ -95,11 +95,6 @@ class ShownMask:
     widths: tuple[int, ...]
     counts: Mapping[str, tuple[int, ...]]
     facts: tuple[tuple[str, str], ...] = ()
-    labels: tuple[str, ...] = ()
-
-    def label(self, layer: int) -> str:
-        """What a layer is called; its index unless the model has a better name."""
-        return self.labels[layer] if layer < len(self.labels) else str(layer)
 
     @property
     def layers(self) -> int:

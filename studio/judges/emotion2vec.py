@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,15 +72,17 @@ def by_emotion(labels: Sequence[str], scores: Sequence[float]) -> dict[str, floa
 
 def load() -> EmotionJudge:
     """Load the model; its weights are downloaded once. Raises StudioError without the package or the weights."""
-    package = require(PACKAGE, "The judge emotion2vec", INSTALL)
-    try:
-        model: Any = package.AutoModel(model=MODEL, disable_update=True, disable_pbar=True)
-    except Exception as error:  # whatever hub, network and framework come up with
-        lines = str(error).strip().splitlines()
-        raise StudioError(
-            f"emotion2vec+large cannot be loaded ({lines[0] if lines else type(error).__name__}); its weights come "
-            "from ModelScope the first time, for which the network must be reachable."
-        ) from error
+    # What it says of itself would end up among a verb's results.
+    with contextlib.redirect_stdout(io.StringIO()):
+        package = require(PACKAGE, "The judge emotion2vec", INSTALL)
+        try:
+            model: Any = package.AutoModel(model=MODEL, disable_update=True, disable_pbar=True)
+        except Exception as error:  # whatever hub, network and framework come up with
+            lines = str(error).strip().splitlines()
+            raise StudioError(
+                f"emotion2vec+large cannot be loaded ({lines[0] if lines else type(error).__name__}); its weights come "
+                "from ModelScope the first time, for which the network must be reachable."
+            ) from error
     return Emotion2vecJudge(classifier(model))
 
 

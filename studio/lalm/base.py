@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,8 +33,7 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths; ``layer_labels`` names layers whose
-    index alone would mislead (empty where indices say enough).
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths.
     """
 
     model_id: str
@@ -47,7 +46,6 @@ class ModelInfo:
     content_modes: tuple[Content, ...] = (Content.FREE,)
     streams: bool = False
     batches: bool = False
-    layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -160,11 +160,23 @@ def silent(stage: Stage, folder: Path) -> dict[str, Any]:
     }
 
 
+def single_clip(stage: Stage, folder: Path) -> dict[str, Any]:
+    """The wizard's player: a file is stopped by another, which plays to its end; then the lanes are heard again."""
+    clips, playback = stage.window.clips, stage.studio.playback
+    first, second = (resources_dir() / "demo" / "0011" / "Neutral" / f"0011_{line:06d}.ogg" for line in (2, 3))
+    playback.set_looping(True)
+    clips.play(first)
+    stage.wait(lambda: playback.player.source == "conversion" and playback.player.playing, "the first file")
+    clips.toggle(second)
+    stage.wait(lambda: clips.playing is None, "the end of the second file")
+    return {"file": str(second), "source": playback.player.source, "heard": playback.heard, "errors": stage.errors()}
+
+
 def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
     stage = Stage(folder)
     QTest.qWaitForWindowExposed(stage.window)
-    seen = {"first_minute": first_minute, "silent": silent}[name](stage, folder)
+    seen = {"first_minute": first_minute, "silent": silent, "single_clip": single_clip}[name](stage, folder)
     stage.close()
     sys.stdout.write(json.dumps(seen) + "\n")
 

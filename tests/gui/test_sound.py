@@ -56,6 +56,15 @@ def test_the_first_minute_is_heard(null_sink: NullSink, tmp_path: Path) -> None:
     assert document["synthetic_speech"] is True
 
 
+def test_a_single_file_is_heard_whole_and_the_lanes_come_back(null_sink: NullSink, tmp_path: Path) -> None:
+    with null_sink.recording() as recording:
+        seen = play("single_clip", tmp_path, null_sink.env)
+        heard = recording.read_all()
+    assert likeness(load_clip(Path(seen["file"])).at_rate(RATE).samples, heard) > 0.8
+    assert seen["source"] == seen["heard"] == "source"
+    assert seen["errors"] == []
+
+
 def test_without_a_sound_device_everything_else_works(tmp_path: Path) -> None:
     seen = play("silent", tmp_path, silent_env())
     assert seen["play_enabled"] is False

@@ -32,7 +32,7 @@ def test_full_renderings_of_unseen_voices_are_recognised() -> None:
     keys = [(speaker, number) for speaker in ("0019", "0020") for number in range(1, 9)]
     for speaker, number in keys:
         path = demo(speaker, number)
-        line = recorded(Line(speaker, number, "", **analyse_file(path)), path)
+        line = recorded(Line(speaker, number, "", **analyse_file(path, "")), path)
         for emotion in EMOTIONS:
             clip = rendered(line, emotion, float(emotion != NEUTRAL), codec, rng)
             right[emotion] += verdict(judge.judge(clip, line.recording)) == emotion

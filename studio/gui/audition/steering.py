@@ -197,13 +197,11 @@ class SteeringPanel(QWidget):
         shown = _leading(steer.strengths, steer.target)
         if mask is None or not mask.emotions:
             self.strip.setToolTip("The mask's neurons per layer appear here")
-            self.strip.show_counts([], [], "", "")
+            self.strip.show_counts([], "", "")
         else:
             shown = shown if shown in mask.emotions else mask.emotions[0]
             self.strip.setToolTip("")
-            self.strip.show_counts(
-                mask.counts[shown], [mask.label(n) for n in range(mask.layers)], COLOURS[shown], shown
-            )
+            self.strip.show_counts(mask.counts[shown], COLOURS[shown], shown)
         self.strip.show_window(steer.layers)
 
     def _show_model(self) -> None:

@@ -156,7 +156,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         self._map.setRange(xRange=(0, layers), yRange=(0, emotions), padding=0)
         self._axes["emotions"].setTicks([[(row + 0.5, name) for row, name in enumerate(self._rows)]])
         every = max(1, layers // 18)
-        self._axes["layers"].setTicks([[(n + 0.5, self._label(n)) for n in range(0, layers, every)]])
+        self._axes["layers"].setTicks([[(n + 0.5, str(n)) for n in range(0, layers, every)]])
         per_layer = self._counts.sum(axis=0)
         self._add_bars(
             self._over,
@@ -181,9 +181,6 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         if emotions * layers <= MOST_NUMBERED_CELLS:
             self._write_numbers(most)
         self._draw_window()
-
-    def _label(self, layer: int) -> str:
-        return self._mask.label(layer) if self._mask is not None else str(layer)
 
     def _add_bars(self, view: pg.ViewBox, **shape: Any) -> None:
         bars = pg.BarGraphItem(pen=None, **shape)
@@ -235,14 +232,12 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             return
         row, layer = cell
         if row < 0:
-            self.hovered.emit(
-                f"Layer {self._label(layer)}: {int(self._counts[:, layer].sum())} neurons over all emotions"
-            )
+            self.hovered.emit(f"Layer {layer!s}: {int(self._counts[:, layer].sum())} neurons over all emotions")
             return
         count, total = int(self._counts[row, layer]), int(self._counts[row].sum())
         width = self._mask.widths[layer]
         self.hovered.emit(
-            f"Layer {self._label(layer)}, {self._rows[row]}: {count} of {width} neurons, "
+            f"Layer {layer!s}, {self._rows[row]}: {count} of {width} neurons, "
             f"{percent(count / max(1, total))} of all {self._rows[row]} neurons"
         )
 

@@ -21,7 +21,6 @@ class LayerStrip(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._counts: list[int] = []
-        self._labels: list[str] = []
         self._colour = ""
         self._emotion = ""
         self._window: tuple[int, int] | None = None
@@ -33,9 +32,9 @@ class LayerStrip(QWidget):
         self.setMouseTracking(True)
         self.setAccessibleName("Layer window")
 
-    def show_counts(self, counts: Sequence[int], labels: Sequence[str], colour: str, emotion: str) -> None:
+    def show_counts(self, counts: Sequence[int], colour: str, emotion: str) -> None:
         """Show neurons per layer of one emotion."""
-        self._counts, self._labels, self._colour, self._emotion = list(counts), list(labels), colour, emotion
+        self._counts, self._colour, self._emotion = list(counts), colour, emotion
         self.update()
 
     def show_window(self, window: tuple[int, int] | None) -> None:
@@ -71,7 +70,7 @@ class LayerStrip(QWidget):
             return
         QToolTip.showText(
             event.globalPosition().toPoint(),
-            f"Layer {self._labels[layer]}: {self._counts[layer]} {self._emotion} neurons. Drag to choose layers.",
+            f"Layer {layer}: {self._counts[layer]} {self._emotion} neurons. Drag to choose layers.",
             self,
         )
 
@@ -136,4 +135,4 @@ class LayerStrip(QWidget):
             if layer % label_every == 0:
                 painter.setPen(QColor(colours.text if inside and self._window is not None else colours.muted))
                 label = QRectF(left - 10, self.height() - _LABEL_HEIGHT - 1, width + 20, _LABEL_HEIGHT)
-                painter.drawText(label, Qt.AlignmentFlag.AlignCenter, self._labels[layer])
+                painter.drawText(label, Qt.AlignmentFlag.AlignCenter, str(layer))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from studio.gui.wizard.work import Checked
 
 _PARTS = {
-    IDENTIFICATION: "Identification (keeps the rest for tests)",
+    IDENTIFICATION: "Identification",
     "development": "Development",
     "test-seen": "Test, seen speakers",
     "test-unseen": "Test, unseen speakers",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton
 
 from studio.gui.icons import icon
 from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
@@ -133,16 +133,13 @@ class ReviewPage(Page):
         below = QHBoxLayout()
         below.setSpacing(16)
         below.addWidget(self.basis)
-        says = QVBoxLayout()
-        says.setSpacing(2)
-        says.addWidget(self.result)
-        says.addWidget(self.warnings)
-        below.addLayout(says, 1)
+        below.addWidget(self.result, 1)
         self.body.addLayout(above)
         self.body.addWidget(self.list, 1)
         self.body.addLayout(keys)
         self.body.addWidget(heading("Select neurons from"))
         self.body.addLayout(below)
+        self.body.addWidget(self.warnings)
 
     def _connect(self) -> None:
         search = self._search

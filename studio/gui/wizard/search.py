@@ -278,12 +278,12 @@ class Search(QObject):
         """Select from the judge's successes, or from those a person accepted."""
         if self.folder is None or self.active:
             return
-        folder, recipe, labels = self.folder, self.recipe, self._labels()
+        folder, recipe = self.folder, self.recipe
         self.selecting = True
         self.selection_changed.emit()
         self._files.submit(
             "select",
-            lambda _context: work.select_again(folder, recipe, labels, by_ear=by_ear),
+            lambda _context: work.select_again(folder, recipe, by_ear=by_ear),
             self._take_selection,
             failed=self._fail_selection,
         )
@@ -321,10 +321,6 @@ class Search(QObject):
                 self._take_saved,
                 failed=self._tell,
             )
-
-    def _labels(self) -> tuple[str, ...]:
-        loaded = self.keeper.loaded
-        return tuple(loaded.model.info.layer_labels.get(self.recipe.module, ())) if loaded is not None else ()
 
     def _take_selection(self, selection: Selection) -> None:
         self.selecting = False

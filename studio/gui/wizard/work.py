@@ -154,14 +154,13 @@ def search(
     from studio.pipelines.live import LiveEvidence
     from studio.pipelines.records import read_attempts
 
-    labels = tuple(loaded.model.info.layer_labels.get(recipe.module, ()))
     evidence = LiveEvidence(folder, cap=recipe.cap)
 
     def chart() -> ShownMask | None:
         statistics = evidence.statistics()
         if statistics is None or not set(statistics.by_emotion) & set(recipe.emotions):
             return None
-        return shown_mask(select_mask(statistics, recipe), folder, recipe.title, labels)
+        return shown_mask(select_mask(statistics, recipe), folder, recipe.title)
 
     def tell(event: Event) -> None:
         if isinstance(event, Started):
@@ -201,10 +200,10 @@ def search(
             progress=context.progress,
             cancelled=context.cancelled,
         )
-    return select_again(folder, recipe, labels, by_ear=False)
+    return select_again(folder, recipe, by_ear=False)
 
 
-def select_again(folder: Path, recipe: Recipe, labels: tuple[str, ...], *, by_ear: bool) -> Selection:
+def select_again(folder: Path, recipe: Recipe, *, by_ear: bool) -> Selection:
     """Select from what a job has so far: the judge's successes, or those a person accepted (CAS-H)."""
     from studio.pipelines.identify import load_job_statistics
 
@@ -212,7 +211,7 @@ def select_again(folder: Path, recipe: Recipe, labels: tuple[str, ...], *, by_ea
     mask = select_mask(statistics, recipe)
     held = statistics.metadata.get("success_counts") or {}
     successes = {emotion: int(held.get(emotion, 0)) for emotion in recipe.emotions}
-    chart = shown_mask(mask, folder, recipe.title, labels)
+    chart = shown_mask(mask, folder, recipe.title)
     return Selection(mask, chart, successes, _shortages(successes, mask, by_ear), by_ear)
 
 
@@ -276,10 +275,10 @@ def select_mask(statistics: EmotionStatistics, recipe: Recipe) -> EsnMask:
     )
 
 
-def shown_mask(mask: EsnMask, path: Path, name: str, labels: tuple[str, ...]) -> ShownMask:
+def shown_mask(mask: EsnMask, path: Path, name: str) -> ShownMask:
     """A mask with its neurons counted."""
     counts = {emotion: tuple(int(number) for number in mask.histogram(emotion)) for emotion in mask.emotions}
-    return ShownMask(mask, name, path, tuple(mask.widths), counts, (), labels)
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, ())
 
 
 def count(attempts: Sequence[Attempt], emotions: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:

@@ -17,11 +17,18 @@ from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
 from studio.lalm.embedded import text, tokens
 from studio.lalm.embedded.features import Source
-from studio.lalm.embedded.network import SPEECH_POSITION, STRIDE, Network, encoder_lengths
+from studio.lalm.embedded.hearing import WordHearing
+from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, STRIDE, Decoded, Network, encoder_lengths
 
 MAX_WORDS = 16
 SEEDED_SPREAD = 0.5
 """How far a seeded take strays from the greedy one, in standard deviations of each prosody head."""
+
+CANDIDATES = 24
+"""Words the decoder finds likeliest, among which hearing has a say."""
+
+HEARING_WEIGHT = 0.5
+"""Chosen on the development split of the demo corpus."""
 
 MIN_ADVANCE_SHARE = 0.5
 """No token moves by less than this share of its own length, so that every generation ends with its source."""
@@ -141,7 +148,11 @@ class Generation:
                 for row in self._rows
             ]
         )
-        self._encoded, _ = network.encoder(self._features, self._lengths)
+        self._encoded, letters = network.encoder(self._features, self._lengths)
+        logs = F.log_softmax(letters, -1).double().numpy()
+        self._hearings = [
+            WordHearing(logs[index, : int(length)], LETTERS) for index, length in enumerate(self._lengths)
+        ]
         prompts = [
             network.prompt(self._encoded[index], int(self._lengths[index]), row.target)
             for index, row in enumerate(self._rows)
@@ -152,12 +163,13 @@ class Generation:
         valid = torch.stack([torch.arange(size) >= size - len(item) for item, _ in prompts])
         self._valid = None if bool(valid.all()) else valid
         self._place = places[:, -1]
+        self._own = network.neutral.repeat(len(self._rows), 1, 1)
         self._cache = DynamicCache(config=network.model.config)
         return self._forward(embeddings, places, self._valid, generated=False)
 
     def _step(self, state: _State) -> _State:
         network = self._network
-        words = network.lm_head(state.hidden).argmax(-1)
+        guesses = F.log_softmax(network.lm_head(state.hidden)[:, text.SPEECH :], -1)
         codes = self._heads.pick(state.speech)
         inputs = torch.zeros_like(state.hidden)
         speaking = []
@@ -170,22 +182,37 @@ class Generation:
                 row.position += float(tokens.advance_of(int(codes[index, 0])))
                 row.done = row.position >= row.source.frames - 1
                 speaking.append(index)
-            elif int(words[index]) == text.SPEECH or len(row.words) == MAX_WORDS:
+                continue
+            word = self._hear(index, guesses[index]) if len(row.words) < MAX_WORDS else text.SPEECH
+            if word == text.SPEECH:
                 row.speaking = True
                 self._place[index] = SPEECH_POSITION
                 inputs[index] = network.speech_start()
                 speaking.append(index)
             else:
-                row.words.append(text.VOCABULARY[int(words[index])])
-                inputs[index] = network.embed_words(words[index])
+                row.words.append(text.VOCABULARY[word])
+                inputs[index] = network.embed_words(torch.tensor(word))
         if all(row.done for row in self._rows):
             return state
         if speaking:
             at = torch.tensor([[self._rows[index].position] for index in speaking])
             seen = network.at_source(self._features[speaking], self._encoded[speaking], self._lengths[speaking], at)
-            inputs[speaking] += seen[:, 0]
+            inputs[speaking] += seen.embedding[:, 0]
+            self._own[speaking] = seen.own
         alive = torch.tensor([[not row.done] for row in self._rows])
         return self._forward(inputs.unsqueeze(1), self._place.unsqueeze(1), alive, generated=True)
+
+    def _hear(self, index: int, guesses: Tensor) -> int:
+        """A row's next word or ``<speech>``, likely to the decoder (log probabilities ``guesses``) and to the ear."""
+        hearing = self._hearings[index]
+        likely = [int(choice) for choice in guesses[1:].topk(CANDIDATES).indices]
+        words = [text.VOCABULARY[text.SPEECH + 1 + choice] for choice in likely]
+        scores = guesses[1:][likely].double().numpy() + HEARING_WEIGHT * hearing.words(words)
+        best = int(scores.argmax())
+        if float(guesses[0]) + HEARING_WEIGHT * hearing.end() > scores[best]:
+            return text.SPEECH
+        hearing.say(words[best])
+        return text.SPEECH + 1 + likely[best]
 
     def _forward(self, embeddings: Tensor, places: Tensor, valid: Tensor | None, *, generated: bool) -> _State:
         counted = None if valid is None or bool(valid.all()) else valid
@@ -194,12 +221,7 @@ class Generation:
             # Finished rows may attend to anything; only the padding before a prompt has to stay hidden.
             self._valid = F.pad(self._valid, (0, 1), value=True)
         self._forwards += 1
-        hidden = self._network.model(
-            inputs_embeds=embeddings,
-            position_ids=places,
-            attention_mask=None if self._valid is None else self._valid.long(),
-            past_key_values=self._cache,
-            use_cache=True,
-        ).last_hidden_state
-        # Every position passes the read-out's gate once, as it does every layer's, so that all gates count alike.
-        return _State(hidden[:, -1], self._network.speech_logits(hidden, self._manner)[:, -1])
+        mask = None if self._valid is None else self._valid.long()
+        decoded = self._network.decode(embeddings, places, mask, self._cache)
+        last = Decoded(decoded.state[:, -1:], decoded.written[:, -1:])
+        return _State(last.state[:, 0], self._network.speech_logits(last, self._own, self._manner)[:, 0])

@@ -38,7 +38,7 @@ MAX_SECONDS = 20.0
 
 _SILENCE = 1e-4
 _FIRST_CHUNK = 8
-"""Speech tokens before audio is first handed out; then whenever their number doubled, as all are spoken anew."""
+"""Speech tokens before audio is first handed out; then whenever their number trebled, as all are spoken anew."""
 
 
 @dataclass(eq=False)
@@ -83,7 +83,6 @@ class EmbeddedLALM:
             content_modes=(Content.FREE, Content.LOCK),
             streams=True,
             batches=True,
-            layer_labels={LANGUAGE: (*(str(layer) for layer in range(config.layers)), "read-out")},
         )
 
     @property
@@ -174,7 +173,7 @@ class EmbeddedLALM:
                 blocked.add(piece.request)
                 if len(row.codes) < piece.next_chunk:
                     continue
-                piece.next_chunk = 2 * len(row.codes)
+                piece.next_chunk = 3 * len(row.codes)
             samples = piece.take(piece.finished)
             if len(samples):
                 parts[piece.request].append(samples)

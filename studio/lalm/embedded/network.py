@@ -4,6 +4,9 @@ The decoder reads ``<source> frames <instruction> convert to EMOTION <text>`` an
 speech tokens. What a speech position is fed is the source around the point the tokens have advanced to, so that the
 alignment is monotonic by construction and generation ends when the source does. It is not fed the token before it: with
 that, a take clings to its first token, whatever instruction and neurons say afterwards.
+
+Sounds are read from the decoder's last state. Prosody is read from what the gated MLPs of all layers wrote, as a
+departure from the source: what attention merely copied from the instruction has to pass a gate before it can be heard.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2Model
-from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
+from transformers.cache_utils import Cache
 
 from studio.lalm.embedded.features import CHANNELS
 from studio.lalm.embedded.text import INDEX, SPEECH, VOCABULARY, instruction
-from studio.lalm.embedded.tokens import HEAD_SIZES, ORDINAL_HEADS, neutral_classes
+from studio.lalm.embedded.tokens import HEAD_SIZES, ORDINAL_HEADS, SEMITONES, neutral_classes
 
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
 """Characters of the encoder's auxiliary CTC head; class 0 is blank."""
@@ -29,6 +32,9 @@ STRIDE = 4
 """Feature frames (10 ms) per encoder output."""
 
 _MEAN_SCALE = 4.0
+_PITCH = CHANNELS - 2
+_PITCH_POINTS = (1, 3)
+"""Feature frames from a token's start to its two pitch points, at the source's own rate."""
 
 WINDOW = range(-4, 13)
 """Feature frames around the current source position that a speech position sees."""
@@ -40,7 +46,7 @@ class NetworkConfig:
 
     hidden: int = 256
     intermediate: int = 768
-    layers: int = 6
+    layers: int = 5
     heads: int = 4
     kv_heads: int = 2
     encoder: int = 192
@@ -49,6 +55,22 @@ class NetworkConfig:
     def as_dict(self) -> dict[str, int]:
         """Plain numbers for a file's metadata."""
         return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What speech positions [B, S] see of the source: ``embedding`` [..., hidden], ``own`` ordinal classes [..., 7]."""
+
+    embedding: Tensor
+    own: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Decoder output: the last state and the sum of what all layers' gated MLPs wrote, both [B, S, hidden]."""
+
+    state: Tensor
+    written: Tensor
 
 
 class AudioEncoder(nn.Module):
@@ -113,11 +135,8 @@ class Network(nn.Module):
         )
         self.lm_head = nn.Linear(hidden, len(VOCABULARY), bias=False)
         categories = [size for head, size in enumerate(HEAD_SIZES) if head not in ORDINAL_HEADS]
-        # Speech is read through one more gated MLP, with nothing around it: what attention merely copied from the
-        # instruction has to pass a gate before it can be heard.
-        self.readout = Qwen2MLP(self.model.config)
         self.speech_head = nn.Linear(hidden, sum(categories))
-        self.ordinal_mean = nn.Linear(hidden, len(ORDINAL_HEADS))
+        self.ordinal_mean = nn.Linear(hidden, len(ORDINAL_HEADS), bias=False)
         self.ordinal_precision = nn.Parameter(torch.zeros(len(ORDINAL_HEADS)))
         self.source_window = nn.Sequential(nn.Linear(len(WINDOW) * CHANNELS, 384), nn.GELU(), nn.Linear(384, hidden))
         self.source_context = nn.Linear(hidden, hidden, bias=False)
@@ -130,17 +149,19 @@ class Network(nn.Module):
         """Word embeddings [..., hidden] of token ids."""
         return self.model.embed_tokens(ids)
 
-    def at_source(self, features: Tensor, encoded: Tensor, lengths: Tensor, position: Tensor) -> Tensor:
-        """What speech positions see of the source: [B, S, hidden] for ``position`` [B, S] in 5 ms frames.
+    def at_source(self, features: Tensor, encoded: Tensor, lengths: Tensor, position: Tensor) -> Seen:
+        """The source at ``position`` [B, S] in 5 ms frames.
 
         ``features`` [B, T, 66] and ``encoded`` [B, T / 4, hidden] are read by linear interpolation, clamped to each
         row's ``lengths`` [B] (in encoder frames).
         """
         frames = position.unsqueeze(-1) / 2 + self.window
-        local = _interpolate(features, lengths * STRIDE, frames.flatten(1))
-        local = local.unflatten(1, frames.shape[1:]).flatten(2)
+        local = _interpolate(features, lengths * STRIDE, frames.flatten(1)).unflatten(1, frames.shape[1:])
         context = _interpolate(encoded, lengths, (position / 2 + 2) / STRIDE - 0.5)
-        return self.source_window(local) + self.source_context(context)
+        own = self.neutral.repeat(*position.shape, 1)
+        for place, frame in enumerate(_PITCH_POINTS, ORDINAL_HEADS.index(1)):
+            own[..., place] += local[:, :, frame - WINDOW.start, _PITCH] * (12 / SEMITONES.step)
+        return Seen(self.source_window(local.flatten(2)) + self.source_context(context), own)
 
     def prompt(self, encoded: Tensor, length: int, target: str) -> tuple[Tensor, Tensor]:
         """Embeddings [P, hidden] and positions [P] of one row's source and instruction; ``encoded`` [T / 4, hidden]."""
@@ -160,15 +181,36 @@ class Network(nn.Module):
         """Embedding [hidden] of ``<speech>``, the input from which the first speech token is predicted."""
         return self.embed_words(torch.tensor(SPEECH, device=self.window.device))
 
-    def speech_logits(self, states: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Logits of all heads [..., sum of sizes] from the decoder's states [..., hidden].
+    def decode(self, embeddings: Tensor, places: Tensor, mask: Tensor | None, cache: Cache | None = None) -> Decoded:
+        """Run the decoder over ``embeddings`` [B, S, hidden] at positions ``places`` [B, S].
 
-        Ordinal heads are discretised Gaussians around a mean that the read-out's gates add up to, so that what a
-        neuron contributes moves the class by that much. ``offset`` [..., 7] moves the means, in standard deviations.
+        Without a ``mask`` [B, S so far] jumps in the positions would be taken for borders between unrelated sequences,
+        unless there is a cache.
         """
-        read = self.readout(states)
-        categories = self.speech_head(read)
-        mean = self.ordinal_mean(read) * _MEAN_SCALE + self.neutral
+        written: list[Tensor] = []
+        hooks = [mlp.register_forward_hook(lambda _, __, out: written.append(out)) for mlp in self.mlps()]
+        try:
+            state = self.model(
+                inputs_embeds=embeddings,
+                position_ids=places,
+                attention_mask=mask,
+                past_key_values=cache,
+                use_cache=cache is not None,
+            ).last_hidden_state
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return Decoded(state, torch.stack(written).sum(0))
+
+    def speech_logits(self, decoded: Decoded, own: Tensor, offset: Tensor | None = None) -> Tensor:
+        """Logits of all heads [..., sum of sizes].
+
+        Ordinal heads are discretised Gaussians around the source's ``own`` classes [..., 7] plus what the gates add up
+        to, so that what a neuron contributes moves the class by that much. ``offset`` [..., 7] moves the means, in
+        standard deviations.
+        """
+        categories = self.speech_head(decoded.state)
+        mean = own + self.ordinal_mean(decoded.written) * _MEAN_SCALE
         precision = F.softplus(self.ordinal_precision)
         if offset is not None:
             mean = mean + offset / torch.sqrt(2 * precision)
@@ -176,21 +218,25 @@ class Network(nn.Module):
         for head, size in enumerate(HEAD_SIZES):
             if head in ORDINAL_HEADS:
                 index = ORDINAL_HEADS.index(head)
-                steps = torch.arange(size, device=states.device) - mean[..., index : index + 1]
+                steps = torch.arange(size, device=mean.device) - mean[..., index : index + 1]
                 parts.append(-precision[index] * steps.square())
             else:
                 parts.append(categories[..., at : at + size])
                 at += size
         return torch.cat(parts, -1)
 
-    def readout_activity(self, states: Tensor) -> Tensor:
-        """Mean over positions of the sum of the read-out's positive gates, for ``states`` [positions, hidden]."""
-        gate = self.readout.act_fn(self.readout.gate_proj(states))
-        return F.relu(gate).sum(-1).mean()
+    def prosody_reach(self) -> list[Tensor]:
+        """How far each neuron moves the ordinal heads, in classes per unit it writes: [intermediate] per layer."""
+        columns = [self.ordinal_mean.weight @ mlp.get_parameter("down_proj.weight") for mlp in self.mlps()]
+        return [torch.linalg.vector_norm(column, dim=0) * _MEAN_SCALE for column in columns]
+
+    def mlps(self) -> list[nn.Module]:
+        """The gated MLP of every decoder layer."""
+        return [layer.get_submodule("mlp") for layer in self.model.layers]
 
     def gates(self) -> list[nn.Module]:
-        """The activation module of every gated MLP: the decoder layers', then the speech read-out's."""
-        return [*(layer.get_submodule("mlp.act_fn") for layer in self.model.layers), self.readout.act_fn]
+        """The activation module of every gated MLP."""
+        return [mlp.get_submodule("act_fn") for mlp in self.mlps()]
 
 
 def encoder_lengths(frames: int) -> int:

@@ -119,7 +119,7 @@ def test_closing_the_studio_pauses_and_the_next_start_offers_to_go_on(
 
 def test_a_paused_search_can_be_used_as_it_is(qtbot: QtBot, toy_window: MainWindow, held: HeldModel, toy: Path) -> None:
     search = toy_window.studio.search
-    wizard = begin(qtbot, toy_window, held, toy, batches=8)
+    wizard = begin(qtbot, toy_window, held, toy, batches=5)
     forward: QAbstractButton = wizard.button(QWizard.WizardButton.NextButton)
     assert not forward.isEnabled()
     assert forward.toolTip() == "Pause the search to use what it has found so far."

@@ -34,9 +34,9 @@ def line() -> Callable[[str, int], Clip]:
 @pytest.fixture(scope="session")
 def everywhere() -> EsnMask:
     """A mask with the first forty neurons of every layer for angry and sad."""
-    pairs = torch.tensor([(layer, neuron) for layer in range(7) for neuron in range(40)], dtype=torch.int32)
+    pairs = torch.tensor([(layer, neuron) for layer in range(5) for neuron in range(40)], dtype=torch.int32)
     return EsnMask(
-        widths=(768,) * 7,
+        widths=(768,) * 5,
         indices={"angry": pairs, "sad": pairs},
         scores={"angry": torch.ones(len(pairs)), "sad": torch.ones(len(pairs))},
         metadata={},

@@ -20,6 +20,7 @@ from studio.esn.mask import EsnMask
 from studio.judges.content import word_error_rate
 from studio.lalm import embedded
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, ConversionRequest, SpeechLALM
+from studio.lalm.embedded import features, tokens, vocoder
 from studio.lalm.embedded.lalm import EmbeddedLALM
 from studio.lalm.embedded.network import Network
 from studio.lalm.embedded.weights import FILE
@@ -35,6 +36,11 @@ def transcript(speaker: str, number: int) -> str:
     return dict(row.split("\t")[:2] for row in listing.splitlines())[f"{speaker}_{number:06d}"]
 
 
+def pitch_of(clip: Clip) -> np.ndarray:
+    signal, _ = vocoder.normalise(clip.at_rate(vocoder.RATE).samples)
+    return features.continuous_pitch(vocoder.estimate_pitch(signal))[0]
+
+
 def network(model: SpeechLALM) -> Network:
     assert isinstance(model, EmbeddedLALM)
     return model._network
@@ -44,7 +50,7 @@ def test_the_words_of_unseen_lines_and_voices_are_written(model: SpeechLALM, lin
     keys = [(speaker, number) for speaker in ("0019", "0020") for number in range(3, 11)]
     made = model.convert([ConversionRequest(line(*key), "happy") for key in keys])
     errors = [word_error_rate(transcript(*key), each.text) for key, each in zip(keys, made, strict=True)]
-    assert sum(errors) / len(errors) < 0.12, errors
+    assert sum(errors) / len(errors) <= 0.03, errors
 
 
 def test_every_emotion_sounds_and_lasts_about_as_long_as_its_source(model: SpeechLALM, line: Line) -> None:
@@ -93,6 +99,24 @@ def test_steering_changes_the_take_and_each_row_has_its_own(model: SpeechLALM, l
     first, second, third = model.convert([plain, steered, plain])
     assert not np.array_equal(first.speech_tokens, second.speech_tokens)
     assert np.array_equal(first.speech_tokens, third.speech_tokens)
+
+
+def test_with_every_gate_shut_prosody_is_the_sources_own(model: SpeechLALM, line: Line) -> None:
+    """Whatever departs from the source has passed a gate."""
+    widths = model.info.gates[LANGUAGE]
+    pairs = torch.tensor([(layer, n) for layer, width in enumerate(widths) for n in range(width)], dtype=torch.int32)
+    everything = EsnMask(widths, {"angry": pairs}, {"angry": torch.ones(len(pairs))}, {})
+    steering = Steering(everything, Mode.DEACTIVATE, {"angry": 1.0}, scope=TokenScope.ALL)
+    made = model.convert([ConversionRequest(line("0019", 5), "angry", steering)])[0]
+    prosody = tokens.decode_prosody(made.speech_tokens)
+    assert set(prosody.advance) == {8.0}
+    assert not prosody.energy.any()
+    assert not prosody.effort.any()
+    assert not prosody.body.any()
+    assert not prosody.breath.any()
+    heard = pitch_of(line("0019", 5))
+    expected = np.interp((np.arange(len(prosody.semitones)) * 8 + 2).clip(max=len(heard) - 1), range(len(heard)), heard)
+    assert np.abs(prosody.semitones[:, 0] - expected).max() < 0.6
 
 
 def test_a_seed_repeats_whatever_else_is_in_the_batch(model: SpeechLALM, line: Line) -> None:
@@ -213,7 +237,7 @@ def test_unknown_targets_modules_and_foreign_masks_are_refused(
         model.convert([ConversionRequest(source, "bored")])
     with pytest.raises(StudioError, match="no 'synthesis' gates"):
         model.convert([ConversionRequest(source, "sad")], module=SYNTHESIS)
-    foreign = replace(everywhere, widths=(1024,) * 7)
+    foreign = replace(everywhere, widths=(1024,) * 5)
     with pytest.raises(MaskError):
         model.convert([ConversionRequest(source, "sad", Steering(foreign, Mode.GAIN, {"sad": 1.0}))])
 
@@ -226,7 +250,7 @@ def test_any_rate_is_taken(model: SpeechLALM, line: Line) -> None:
 
 
 def test_info_names_gates_and_fits_the_budget(model: SpeechLALM) -> None:
-    assert model.info.gates == {LANGUAGE: (768,) * 7}
+    assert model.info.gates == {LANGUAGE: (768,) * 5}
     assert model.info.content_modes == (Content.FREE, Content.LOCK)
     assert (resources_dir() / "embedded" / FILE).stat().st_size <= 30e6
     started = time.perf_counter()

@@ -24,6 +24,7 @@ from studio.lalm.embedded.training.augment import Augmenter, warp_bands, warp_ma
 from studio.lalm.embedded.training.corpus import Line, analyse_file, load_lines, prepare
 from studio.lalm.embedded.training.publish import publish
 from studio.lalm.embedded.training.renderings import expected_strength, render
+from studio.lalm.embedded.training.splices import Splicer, join
 from studio.lalm.embedded.training.train_codec import train_codec
 from studio.lalm.embedded.training.train_judge import train_judge
 from studio.lalm.embedded.training.train_network import Plan, losses, make_batch, smoothing_matrices, train_network
@@ -63,10 +64,52 @@ def prepared(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 def test_prepared_lines_are_those_of_the_recordings(prepared: tuple[Path, list[Line]], voices: Path) -> None:
     _, lines = prepared
     assert [(line.speaker, line.number) for line in lines] == [(s, n) for s in ("0011", "0012") for n in NUMBERS]
-    again = analyse_file(voices / "0012" / "0012_000002.ogg")
+    again = analyse_file(voices / "0012" / "0012_000002.ogg", lines[1].text)
     for key, value in again.items():
         assert np.array_equal(getattr(lines[4], key), value)
     assert lines[0].text == lines[3].text != lines[1].text
+
+
+def test_words_are_found_where_they_are_spoken(prepared: tuple[Path, list[Line]]) -> None:
+    for line in prepared[1]:
+        assert len(line.words) == len(line.text.split())
+        assert (line.words[:, 0] <= line.words[:, 1]).all()
+        assert (line.words[1:, 0] > line.words[:-1, 1]).all()
+        assert line.words[-1, 1] < len(line.mel)
+        inside = line.mel[line.words[0, 0] : line.words[-1, 1]].sum(1).mean()
+        assert line.mel[: max(1, line.words[0, 0])].sum(1).mean() < 0.2 * inside
+
+
+def test_a_splice_has_the_words_and_frames_of_both_lines(prepared: tuple[Path, list[Line]]) -> None:
+    first, second = prepared[1][0], prepared[1][1]
+    joined = join(first, 2, second, 3)
+    words = [*first.text.split()[:2], *second.text.split()[3:]]
+    assert joined.text.split() == words
+    assert len(joined.words) == len(words)
+    assert len(joined.mel) == len(joined.coded)
+    assert abs(len(joined.hertz) - 2 * len(joined.mel)) <= 2
+    for index, (begin, end) in enumerate(joined.words):
+        source, number = (first, index) if index < 2 else (second, index + 1)
+        original = source.words[number]
+        assert np.array_equal(joined.mel[begin:end], source.mel[original[0] : original[1]])
+        assert np.array_equal(joined.hertz[2 * begin : 2 * end], source.hertz[2 * original[0] : 2 * original[1]])
+    codes, _ = render(joined, "happy", 0.5, np.random.default_rng(0))
+    assert tokens.positions(codes)[-1] < joined.frames
+
+
+def test_splices_are_of_one_speaker_and_about_as_long(prepared: tuple[Path, list[Line]]) -> None:
+    splicer, rng = Splicer(prepared[1]), np.random.default_rng(5)
+    lines = {(line.speaker, line.text): line for line in prepared[1]}
+    drawn = [(line, splicer.draw(line, rng)) for line in prepared[1] for _ in range(20)]
+    assert any(new is line for line, new in drawn)
+    new = [(line, spliced) for line, spliced in drawn if spliced is not line]
+    assert len({spliced.text for _, spliced in new}) > 4
+    for line, spliced in new:
+        assert spliced.speaker == line.speaker
+        assert spliced.text.split()[0] == line.text.split()[0]
+        ends = [other.text.split()[-1] for (speaker, _), other in lines.items() if speaker == line.speaker]
+        assert spliced.text.split()[-1] in ends
+        assert len(spliced.text.split()) <= len(line.text.split()) + 1
 
 
 def test_a_neutral_rendering_keeps_pitch_time_and_level(prepared: tuple[Path, list[Line]]) -> None:

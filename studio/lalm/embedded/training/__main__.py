@@ -13,21 +13,11 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from studio.lalm.embedded.training.corpus import JUDGE_LINES, NETWORK_LINES, load_lines, prepare
-from studio.lalm.embedded.training.memory import keep_freed_memory
 from studio.lalm.embedded.training.publish import publish
 from studio.lalm.embedded.training.train_codec import train_codec
 from studio.lalm.embedded.training.train_judge import train_judge
-from studio.lalm.embedded.training.train_network import MEETING, Plan, train_network
+from studio.lalm.embedded.training.train_network import MEETING, Plan, worker
 from studio.paths import resources_dir
-
-VALIDATION_SHARE = 20
-
-
-def _network_worker(rank: int, plan: Plan, voices: Path) -> None:
-    keep_freed_memory()
-    lines = load_lines(voices, plan.work, NETWORK_LINES)
-    held_out = load_lines(voices, plan.work, JUDGE_LINES)[::VALIDATION_SHARE] if rank == 0 else []
-    train_network(rank, plan, lines, held_out)
 
 
 def main() -> None:
@@ -48,9 +38,9 @@ def main() -> None:
     plan = Plan(options.work, options.network_minutes, options.workers, options.seed)
     if plan.workers > 1:
         (plan.work / MEETING).unlink(missing_ok=True)
-        spawn(_network_worker, (plan, options.voices), nprocs=plan.workers)
+        spawn(worker, (plan, options.voices), nprocs=plan.workers)
     else:
-        _network_worker(0, plan, options.voices)
+        worker(0, plan, options.voices)
     judged = load_lines(options.voices, options.work, JUDGE_LINES)
     train_judge(judged, options.voices, codec, options.work / "judge.safetensors", options.seed, options.workers)
     publish(options.work, options.out or resources_dir() / "embedded")

@@ -33,6 +33,8 @@ from studio.judges.naturalness import naturalness
 from studio.judges.speaker import similarity
 from studio.lalm import embedded as model_package
 from studio.lalm.base import Content, ConversionRequest
+from studio.lalm.embedded import vocoder
+from studio.lalm.embedded.speech import limit
 from studio.lalm.embedded.training.human_judge import HumanJudge
 from studio.paths import resources_dir
 
@@ -41,7 +43,7 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Measured:
-    """One clip: a source (``target`` "source") or a take. ``text`` is what the model wrote, ``heard`` a recogniser."""
+    """One clip: a take, or (as its ``target`` says) a "source" or "copy"; errors in words written and words heard."""
 
     source: str
     speaker: str
@@ -114,12 +116,22 @@ def _measure(human: Path, sentences: tuple[str, ...], job: Job) -> Measured:
     return _measurer(human, sentences)(job)
 
 
+def copied(clip: Clip) -> Clip:
+    """A recording analysed, coded and synthesised again: the most that speech through this vocoder can sound like."""
+    signal, factor = vocoder.normalise(clip.at_rate(vocoder.RATE).samples)
+    analysis = vocoder.analyse(signal)
+    envelope, bands = vocoder.decode(vocoder.code(analysis))
+    samples = vocoder.synthesise(analysis.hertz, envelope, vocoder.decode_aperiodicity(bands))
+    return Clip(limit(samples / factor), vocoder.RATE, clip.name)
+
+
 def convert(
     sources: Sequence[tuple[str, str, str, Clip]], mask: EsnMask | None, gains: Iterable[float], content: Content
 ) -> list[Job]:
-    """Every source to every emotion at every gain (neutral only unsteered), and the sources themselves."""
+    """Sources, copies of them, and every source to every emotion at every gain (neutral only unsteered)."""
     model = model_package.load()
     jobs = [Job(name, speaker, "source", 0.0, text, text, clip, clip) for name, speaker, text, clip in sources]
+    jobs += [Job(name, speaker, "copy", 0.0, text, text, copied(clip), clip) for name, speaker, text, clip in sources]
     for target in EMOTIONS:
         for gain in (0.0, *gains) if target != NEUTRAL else (0.0,):
             steering = Steering(mask, Mode.GAIN, {target: gain}) if mask is not None and gain > 0 else None
@@ -146,7 +158,7 @@ def report(measured: Sequence[Measured], with_words: bool) -> str:
         groups.setdefault((each.target, each.gain), []).append(each)
     lines = [_HEADER]
     for (target, gain), rows in groups.items():
-        cells = _cells(rows, [by_source[each.source] for each in rows], NEUTRAL if target == "source" else target)
+        cells = _cells(rows, [by_source[each.source] for each in rows], target if target in EMOTIONS else NEUTRAL)
         words = cells[:2] if with_words else ["-", "-"]
         lines.append("| " + " | ".join([target, f"{gain:.2f}", str(len(rows)), *words, *cells[2:]]) + " |")
     return "\n".join(lines)
@@ -177,10 +189,10 @@ def _octaves(range_: float, other: float) -> float:
     return float(np.log2(max(range_, 0.5) / max(other, 0.5)))
 
 
-def stranger_similarity(sources: Sequence[tuple[str, str, str, Clip]]) -> float:
-    """Mean similarity of sources of different speakers, what a voice has to stand out from."""
+def stranger_similarity(sources: Sequence[tuple[str, str, str, Clip]]) -> float | None:
+    """Mean similarity of sources of different speakers, what a voice has to stand out from; None for one speaker."""
     pairs = [(a[3], b[3]) for a, b in pairwise(sources) if a[1] != b[1]]
-    return float(np.mean([similarity(first, second) for first, second in pairs]))
+    return float(np.mean([similarity(first, second) for first, second in pairs])) if pairs else None
 
 
 def main() -> None:
@@ -213,7 +225,8 @@ def main() -> None:
         measured = list(pool.map(partial(_measure, options.human_egemaps, sentences), jobs, chunksize=8))
     options.out.mkdir(parents=True, exist_ok=True)
     text = report(measured, with_words=not options.recordings)
-    text += f"\n\nSimilarity of different speakers' sources: {stranger_similarity(sources):.2f}\n"
+    strangers = stranger_similarity(sources)
+    text += "\n" if strangers is None else f"\n\nSimilarity of different speakers' sources: {strangers:.2f}\n"
     print(text)
     (options.out / "report.md").write_text(text, encoding="utf-8")
     (options.out / "measured.json").write_text(json.dumps([asdict(each) for each in measured]), encoding="utf-8")

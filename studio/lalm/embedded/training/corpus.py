@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from studio.audio.files import load_clip
 from studio.errors import StudioError
 from studio.lalm.embedded import features, vocoder
+from studio.lalm.embedded.training.splices import Bounds, word_bounds
 
 TRAINING_SPEAKERS = tuple(f"{number:04d}" for number in range(11, 19))
 """0019 and 0020 are never trained on."""
@@ -28,11 +30,15 @@ JUDGE_LINES = range(741, 801)
 """The judge's renderings come from lines the network never saw."""
 
 FloatArray = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One analysed line: ``mel`` power [T, 64] and ``coded`` [T, 25] every 10 ms, ``hertz`` and ``level`` (dB) [T5]."""
+    """One analysed line: ``mel`` power [T, 64] and ``coded`` [T, 25] every 10 ms, ``hertz`` and ``level`` (dB) [T5].
+
+    ``words`` [W, 2]: first and last frame (10 ms) of each word, empty where they were not found.
+    """
 
     speaker: str
     number: int
@@ -41,6 +47,7 @@ class Line:
     coded: FloatArray
     hertz: FloatArray
     level: FloatArray
+    words: Bounds
 
     @property
     def frames(self) -> int:
@@ -66,8 +73,8 @@ def line_path(voices: Path, speaker: str, number: int) -> Path:
     return voices / speaker / f"{speaker}_{number:06d}.ogg"
 
 
-def analyse_file(path: Path) -> dict[str, FloatArray]:
-    """The arrays of :class:`Line` for one recording."""
+def analyse_file(path: Path, text: str) -> dict[str, Array]:
+    """The arrays of :class:`Line` for one recording of ``text``."""
     signal, _ = vocoder.normalise(load_clip(path).at_rate(vocoder.RATE).samples)
     analysis = vocoder.analyse(signal)
     coded = vocoder.code(analysis)[::2]
@@ -77,11 +84,13 @@ def analyse_file(path: Path) -> dict[str, FloatArray]:
         "coded": coded[: len(mel)],
         "hertz": analysis.hertz.astype(np.float32),
         "level": (10 * np.log10(analysis.envelope.mean(1))).astype(np.float32),
+        "words": word_bounds(signal, text),
     }
 
 
 def prepare(voices: Path, work: Path, workers: int) -> None:
     """Analyse every training line that is not on disk yet, one file per speaker."""
+    transcripts = read_transcripts(voices)
     for speaker in TRAINING_SPEAKERS:
         target = work / "lines" / f"{speaker}.safetensors"
         if target.exists():
@@ -90,7 +99,8 @@ def prepare(voices: Path, work: Path, workers: int) -> None:
         numbers = [*NETWORK_LINES, *JUDGE_LINES]
         paths = [line_path(voices, speaker, number) for number in numbers]
         with ProcessPoolExecutor(workers) as pool:
-            results = list(pool.map(analyse_file, paths, chunksize=8))
+            texts = [transcripts[number - 1] for number in numbers]
+            results = list(pool.map(analyse_file, paths, texts, chunksize=8))
         arrays = {
             f"{number}.{key}": value
             for number, found in zip(numbers, results, strict=True)
@@ -108,6 +118,6 @@ def load_lines(voices: Path, work: Path, numbers: Sequence[int]) -> list[Line]:
     for speaker in TRAINING_SPEAKERS:
         arrays = load_file(work / "lines" / f"{speaker}.safetensors")
         for number in numbers:
-            parts = {key: arrays[f"{number}.{key}"] for key in ("mel", "coded", "hertz", "level")}
+            parts = {key: arrays[f"{number}.{key}"] for key in ("mel", "coded", "hertz", "level", "words")}
             found.append(Line(speaker, number, transcripts[number - 1], **parts))
     return found

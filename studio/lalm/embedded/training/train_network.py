@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from studio.emotions import EMOTIONS
 from studio.lalm.embedded import features, text, tokens
 from studio.lalm.embedded.codec import Codec, load_codec
-from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, Network, NetworkConfig, encoder_lengths
+from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, Decoded, Network, NetworkConfig, encoder_lengths
 from studio.lalm.embedded.training.augment import Augmenter
-from studio.lalm.embedded.training.corpus import Line
+from studio.lalm.embedded.training.corpus import JUDGE_LINES, NETWORK_LINES, Line, load_lines
+from studio.lalm.embedded.training.memory import keep_freed_memory
 from studio.lalm.embedded.training.renderings import coded_at, expected_strength, render
+from studio.lalm.embedded.training.splices import Splicer
 
 MEETING = "workers"
 """File by which the processes of one run find each other; must not exist when they start."""
@@ -30,9 +32,15 @@ _SOURCES = 12
 _TARGETS = 2
 _STRENGTH_SPREAD = 0.1
 _WRONG_WORDS = 0.2
-_ACTIVITY_COST = 1.5e-3
-"""Few gates open at a time: what concerns a whole utterance, such as its emotion, gathers in a few neurons."""
+_TRAFFIC_COST = 0.03
+"""Price of moving prosody by one class: departures from the source take few gates, open only for what needs them.
 
+It falls to nothing with the learning rate, since any price also makes emotions fainter than they should be.
+"""
+
+_LEAST_SIZE = 1e-4
+
+_VALIDATION_SHARE = 20
 _LEARNING_RATE = 2e-3
 _CHECKPOINT_SECONDS = 120.0
 # Heads weigh by what an error costs the listener: timing and pitch most, a single codebook little.
@@ -101,8 +109,10 @@ def smoothing_matrices() -> list[Tensor]:
     return [ordinal[name] for name in tokens.PROSODY_HEADS] + [pair] * tokens.CODEBOOKS
 
 
-def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: bool) -> tuple[Tensor, Tensor]:
-    """Total loss and its parts: text, CTC, activity of the read-out, then one per head."""
+def losses(
+    network: Network, batch: Batch, smoothing: list[Tensor], corrupt: bool, traffic_cost: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Total loss and its parts: text, CTC, traffic through the gates, then one per head."""
     encoded, ctc = network.encoder(batch.features, batch.lengths)
     letters = [torch.tensor([LETTERS.index(letter) + 1 for letter in line.text]) for line in batch.lines]
     ctc_loss = F.ctc_loss(
@@ -125,7 +135,7 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
             guesses = torch.randint(text.SPEECH + 1, len(text.VOCABULARY), words.shape)
             words = torch.where(torch.rand(words.shape) < _WRONG_WORDS, guesses, words)
         count = len(batch.codes[row])
-        speech = seen[row, :count]
+        speech = seen.embedding[row, :count]
         speech = torch.cat([speech[:1] + network.speech_start().to(speech.dtype), speech[1:]])
         rows.append(torch.cat([prompt, network.embed_words(words).to(prompt.dtype), speech.to(prompt.dtype)]))
         after = int(places[-1]) + 1 + torch.arange(len(words))
@@ -133,21 +143,21 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
         words_at.append((len(prompt) - 1, len(words)))
         speech_at.append((len(prompt) + len(words), count))
     inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    hidden = network.model(
-        inputs_embeds=inputs,
-        position_ids=nn.utils.rnn.pad_sequence(positions, batch_first=True),
-        # Without a mask, jumps in the positions would be taken for borders between unrelated sequences.
-        attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
-        use_cache=False,
-    ).last_hidden_state
-    text_states = torch.cat([hidden[row, at : at + count + 1] for row, (at, count) in enumerate(words_at)])
+    places = nn.utils.rnn.pad_sequence(positions, batch_first=True)
+    with _Traffic(network) as traffic:
+        decoded = network.decode(inputs, places, torch.ones(inputs.shape[:2], dtype=torch.long))
+    text_states = torch.cat([decoded.state[row, at : at + count + 1] for row, (at, count) in enumerate(words_at)])
     # The state at the last word predicts <speech>; it is the position just before the first speech token.
     text_targets = torch.cat(
         [torch.tensor([*text.encode(batch.lines[source].text), text.SPEECH]) for source in batch.owner]
     )
     text_loss = F.cross_entropy(network.lm_head(text_states).float(), text_targets)
-    speech_states = torch.cat([hidden[row, at : at + count] for row, (at, count) in enumerate(speech_at)])
-    logits = network.speech_logits(speech_states).float().split(list(tokens.HEAD_SIZES), 1)
+    index = torch.cat(
+        [row * inputs.shape[1] + torch.arange(at, at + count) for row, (at, count) in enumerate(speech_at)]
+    )
+    spoken = Decoded(decoded.state.flatten(0, 1)[index], decoded.written.flatten(0, 1)[index])
+    own = torch.cat([seen.own[row, :count] for row, (_, count) in enumerate(speech_at)])
+    logits = network.speech_logits(spoken, own).float().split(list(tokens.HEAD_SIZES), 1)
     targets = torch.cat(batch.codes)
     head_losses = torch.stack(
         [
@@ -155,10 +165,51 @@ def losses(network: Network, batch: Batch, smoothing: list[Tensor], corrupt: boo
             for head, (scores, matrix) in enumerate(zip(logits, smoothing, strict=True))
         ]
     )
-    activity = network.readout_activity(speech_states).float()
-    total = (head_losses * _HEAD_WEIGHTS).sum() / _HEAD_WEIGHTS.sum() + 0.5 * text_loss + 0.15 * ctc_loss
-    parts = torch.cat([torch.stack([text_loss, ctc_loss, activity]), head_losses]).detach()
-    return total + _ACTIVITY_COST * activity, parts
+    emotions = torch.tensor([EMOTIONS.index(emotion) for emotion in batch.emotions])
+    counts = torch.tensor([count for _, count in speech_at])
+    moved = traffic.classes_moved(index, emotions.repeat_interleave(counts))
+    total = (head_losses * _HEAD_WEIGHTS).sum() / _HEAD_WEIGHTS.sum() + text_loss + 0.5 * ctc_loss
+    parts = torch.cat([torch.stack([text_loss, ctc_loss, moved]), head_losses]).detach()
+    return total + traffic_cost * moved, parts
+
+
+class _Traffic:
+    """Watches, while it is entered, how far each gate opens and what it lets through."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._inputs: list[Tensor] = []
+        self._products: list[Tensor] = []
+
+    def __enter__(self) -> _Traffic:
+        self._hooks = [
+            gate.register_forward_pre_hook(lambda _, given: self._inputs.append(given[0]))
+            for gate in self._network.gates()
+        ] + [
+            mlp.get_submodule("down_proj").register_forward_pre_hook(lambda _, given: self._products.append(given[0]))
+            for mlp in self._network.mlps()
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def classes_moved(self, index: Tensor, emotions: Tensor) -> Tensor:
+        """How far neurons move prosody in all, in classes, for speech positions ``index`` [P] of ``emotions`` [P].
+
+        Per neuron (sum over emotions of the root of its mean size)^2: twice the price for one that serves two emotions
+        instead of one. The opening counts beside what passes: otherwise gates would stay open for every emotion
+        and leave the telling apart to the factor beside them, where no statistics of gates would see it.
+        """
+        share = F.one_hot(emotions, len(EMOTIONS)).float()
+        share = share / share.sum(0).clamp(min=1)
+        total = torch.zeros(())
+        for given, product, reach in zip(self._inputs, self._products, self._network.prosody_reach(), strict=True):
+            size = F.softplus(given.flatten(0, 1)[index].float()) + product.flatten(0, 1)[index].float().abs()
+            roots = (share.T @ size + _LEAST_SIZE).sqrt() - _LEAST_SIZE**0.5
+            total = total + (roots.sum(0).square() * reach.float()).sum() / len(EMOTIONS)
+        return total
 
 
 @dataclass(frozen=True)
@@ -170,6 +221,14 @@ class Plan:
     workers: int = 2
     seed: int = 0
     config: NetworkConfig = field(default_factory=NetworkConfig)
+
+
+def worker(rank: int, plan: Plan, voices: Path) -> None:
+    """:func:`train_network` in a process of its own, which must be importable by name."""
+    keep_freed_memory()
+    lines = load_lines(voices, plan.work, NETWORK_LINES)
+    held_out = load_lines(voices, plan.work, JUDGE_LINES)[::_VALIDATION_SHARE] if rank == 0 else []
+    train_network(rank, plan, lines, held_out)
 
 
 def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]) -> None:
@@ -194,6 +253,7 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
     rng = np.random.default_rng([plan.seed, rank, steps])
     torch.manual_seed(plan.seed * 1000 + rank + 7919 * steps)
     augmenter, smoothing = Augmenter(), smoothing_matrices()
+    splicer = Splicer(lines)
     lines = sorted(lines, key=lambda line: line.frames)
     queue: list[np.ndarray] = []
     started, saved, recent = time.monotonic() - elapsed, time.monotonic(), []
@@ -203,12 +263,12 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
             order = np.argsort(np.arange(len(lines)) + rng.normal(0, 60, len(lines)))
             queue = [order[at : at + _SOURCES] for at in range(0, len(order), _SOURCES)]
             rng.shuffle(queue)
-        chosen = [lines[index] for index in queue.pop()]
+        chosen = [splicer.draw(lines[index], rng) for index in queue.pop()]
         for group in optimiser.param_groups:
             group["lr"] = _LEARNING_RATE * min(1.0, (steps + 1) / 150) * (1 - share) + 1e-5
         batch = make_batch(chosen, codec, augmenter, _TARGETS, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, parts = losses(network, batch, smoothing, corrupt=True)
+            loss, parts = losses(network, batch, smoothing, True, _TRAFFIC_COST * (1 - share))
         optimiser.zero_grad()
         loss.backward()
         share = _average(parameters, (time.monotonic() - started) / 60 / plan.minutes, plan.workers)
@@ -257,7 +317,7 @@ def _validate(network: Network, codec: Codec, lines: list[Line], smoothing: list
 
 def _report(steps: int, seconds: float, parts: Tensor, name: str) -> None:
     heads = " ".join(f"{value:.2f}" for value in parts[3:].tolist())
-    text_and_more = f"text {parts[0]:.3f} ctc {parts[1]:.2f} activity {parts[2]:.1f}"
+    text_and_more = f"text {parts[0]:.3f} ctc {parts[1]:.2f} traffic {parts[2]:.1f}"
     print(f"{name} {steps} steps {seconds:.0f} s {text_and_more} heads {heads}", flush=True)
 
 
