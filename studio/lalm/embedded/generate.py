@@ -169,7 +169,8 @@ class Generation:
 
     def _step(self, state: _State) -> _State:
         network = self._network
-        guesses = F.log_softmax(network.lm_head(state.hidden)[:, text.SPEECH :], -1)
+        writing = [index for index, row in enumerate(self._rows) if not row.speaking]
+        choices = dict(zip(writing, self._hear(state.hidden, writing), strict=True))
         codes = self._heads.pick(state.speech)
         inputs = torch.zeros_like(state.hidden)
         speaking = []
@@ -183,7 +184,7 @@ class Generation:
                 row.done = row.position >= row.source.frames - 1
                 speaking.append(index)
                 continue
-            word = self._hear(index, guesses[index]) if len(row.words) < MAX_WORDS else text.SPEECH
+            word = choices[index]
             if word == text.SPEECH:
                 row.speaking = True
                 self._place[index] = SPEECH_POSITION
@@ -202,8 +203,16 @@ class Generation:
         alive = torch.tensor([[not row.done] for row in self._rows])
         return self._forward(inputs.unsqueeze(1), self._place.unsqueeze(1), alive, generated=True)
 
-    def _hear(self, index: int, guesses: Tensor) -> int:
-        """A row's next word or ``<speech>``, likely to the decoder (log probabilities ``guesses``) and to the ear."""
+    def _hear(self, hidden: Tensor, rows: list[int]) -> list[int]:
+        """Of each of ``rows`` the next word or ``<speech>``: likely to the decoder (``hidden`` [B, hidden]) and ear."""
+        if not rows:
+            return []
+        logs = F.log_softmax(self._network.lm_head(hidden[rows])[:, text.SPEECH :], -1)
+        return [self._hear_row(index, guesses) for index, guesses in zip(rows, logs, strict=True)]
+
+    def _hear_row(self, index: int, guesses: Tensor) -> int:
+        if len(self._rows[index].words) == MAX_WORDS:
+            return text.SPEECH
         hearing = self._hearings[index]
         likely = [int(choice) for choice in guesses[1:].topk(CANDIDATES).indices]
         words = [text.VOCABULARY[text.SPEECH + 1 + choice] for choice in likely]

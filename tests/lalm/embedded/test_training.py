@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,7 +110,20 @@ def test_splices_are_of_one_speaker_and_about_as_long(prepared: tuple[Path, list
         assert spliced.text.split()[0] == line.text.split()[0]
         ends = [other.text.split()[-1] for (speaker, _), other in lines.items() if speaker == line.speaker]
         assert spliced.text.split()[-1] in ends
-        assert len(spliced.text.split()) <= len(line.text.split()) + 1
+        assert len(spliced.text.split()) <= max(len(other.text.split()) for other in lines.values()) + 1
+
+
+def test_splices_bring_rare_words_as_often_as_others(prepared: tuple[Path, list[Line]]) -> None:
+    lines = [line for line in prepared[1] if line.speaker == prepared[1][0].speaker]
+    splicer, rng = Splicer(lines), np.random.default_rng(6)
+    drawn = [splicer.draw(line, rng) for line in lines * 200]
+    new = [spliced for spliced in drawn if not any(spliced is line for line in lines)]
+    held = Counter(word for spliced in new for word in set(spliced.text.split()[2:]))
+    known = Counter(word for line in lines for word in set(line.text.split()[2:]))
+    rare = [word for word, count in known.items() if count == 1]
+    assert rare
+    for word in rare:
+        assert held[word] > len(new) / len(known) / 2
 
 
 def test_a_neutral_rendering_keeps_pitch_time_and_level(prepared: tuple[Path, list[Line]]) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Bounds = npt.NDArray[np.int32]
 
+_OPENING = 2
+"""Words a line keeps at least: they name its subject, which decides how far instructions are followed."""
+
 
 @cache
 def _aligner() -> Decoder:
@@ -43,20 +46,25 @@ class Splicer:
     """Goes on after some words of a line with the end of another line of the same speaker."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
-        self._by_speaker: dict[str, list[Line]] = {}
+        places: dict[str, dict[str, list[tuple[Line, int]]]] = {}
         for line in lines:
-            if len(line.words) > 1:
-                self._by_speaker.setdefault(line.speaker, []).append(line)
+            if len(line.words) > _OPENING:
+                for at, word in enumerate(line.text.split()[_OPENING:], _OPENING):
+                    places.setdefault(line.speaker, {}).setdefault(word, []).append((line, at))
+        self._places = {speaker: list(words.values()) for speaker, words in places.items()}
 
     def draw(self, line: Line, rng: np.random.Generator) -> Line:
-        """``line`` itself, or in half of the cases its beginning joined to another's end of about as many words."""
-        if len(line.words) < 2 or rng.random() < 0.5:
+        """``line`` itself, or in half of the cases its beginning joined to another's end of about as many words.
+
+        The end starts at (or one before) a word drawn evenly from all words: rare ones are heard as often as others.
+        """
+        if len(line.words) <= _OPENING or rng.random() < 0.5:
             return line
-        others = self._by_speaker[line.speaker]
-        other = others[int(rng.integers(len(others)))]
-        kept = int(rng.integers(1, len(line.words)))
-        start = max(1, len(other.words) - (len(line.words) - kept))
-        return join(line, kept, other, start)
+        words = self._places[line.speaker]
+        places = words[int(rng.integers(len(words)))]
+        other, at = places[int(rng.integers(len(places)))]
+        start = at - int(rng.integers(2))
+        return join(line, max(_OPENING, len(line.words) - (len(other.words) - start)), other, start)
 
 
 def join(first: Line, kept: int, second: Line, start: int) -> Line:
