@@ -104,7 +104,7 @@ def _identify(args: argparse.Namespace) -> int:
     from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import save_split
     from studio.esn.selectors import Selector
-    from studio.pipelines.identify import IdentifySettings, identify_with
+    from studio.pipelines.identify import IdentifySettings, identify
 
     corpus = open_corpus(args)
     split = _split(corpus, args)
@@ -132,9 +132,7 @@ def _identify(args: argparse.Namespace) -> int:
         ProgressBar("identify", quiet=args.json) as bar,
     ):
         report = _Report(bar, args.json, lambda: save_split(work / SPLIT_FILE, split))
-        found = identify_with(
-            workers, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked
-        )
+        found = identify(workers, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked)
     found.mask.save(args.out)
     if args.json:
         print_event({"event": "saved", "out": str(args.out), "fingerprint": found.mask.fingerprint()})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import secrets
+import sys
 import warnings
 
 import pytest
@@ -21,9 +23,10 @@ from studio.lalm.catalog import load_model
 from studio.paths import resources_dir
 from studio.pipelines.attempts import Rules
 from studio.pipelines.cluster import RayWorkers
-from studio.pipelines.identify import IdentifySettings, Progressed, identify, identify_with
+from studio.pipelines.identify import IdentifySettings, Progressed, identify
 from studio.pipelines.plan import plan
 from studio.pipelines.records import JobError, read_attempts
+from studio.pipelines.workers import InProcess
 
 # Whatever is said counts, so that something succeeds whatever the model has learnt.
 SETTINGS = IdentifySettings(emotions=("sad", "surprise"), rate=0.05, wer_threshold=99.0, batch=1, cap=2)
@@ -32,9 +35,14 @@ SETTINGS = IdentifySettings(emotions=("sad", "surprise"), rate=0.05, wer_thresho
 @pytest.fixture(scope="module")
 def cluster():
     """Three cores, one of them for the command line's own test."""
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=2**27)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # Else Ray makes a token and keeps it in the home folder.
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=2**27)
+        yield
+        ray.shutdown()
     # Ray leaves the processes it ended to the garbage collector, which warns of each.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -60,17 +68,17 @@ def alone(utterances, tmp_path_factory):
     torch.set_num_threads(1)
     model = load_model()
     try:
-        run(identify, model, load_judge(), utterances, SETTINGS, work)
+        run(InProcess(model, load_judge()), utterances, work)
     finally:
         model.close()
         torch.set_num_threads(threads)
     return work
 
 
-def run(function, *arguments, **more):
+def run(workers, utterances, work, **more):
     """Whether anything succeeds is the model's affair; what is written is not."""
     with contextlib.suppress(JobError):
-        function(*arguments, date="2026-01-02", **more)
+        identify(workers, utterances, SETTINGS, work, date="2026-01-02", **more)
 
 
 def content(folder):
@@ -91,7 +99,7 @@ def test_two_workers_write_what_one_process_writes_though_one_is_killed(workers,
             if len(done) == 1:
                 ray.kill(workers.actors[0])
 
-    run(identify_with, workers, utterances, SETTINGS, tmp_path / "job", on_event=kill_one)
+    run(workers, utterances, tmp_path / "job", on_event=kill_one)
     assert len(workers.actors) == 2
     assert workers.actors != before
     assert before[1] in workers.actors
@@ -109,9 +117,9 @@ def test_it_stops_when_asked_to_and_goes_on(workers, utterances, alone, tmp_path
         return asked > 1
 
     with pytest.raises(Cancelled):
-        identify_with(workers, utterances, SETTINGS, tmp_path / "job", cancelled=cancelled, date="2026-01-02")
+        identify(workers, utterances, SETTINGS, tmp_path / "job", cancelled=cancelled, date="2026-01-02")
     assert len(read_attempts(tmp_path / "job")) < len(read_attempts(alone))
-    run(identify_with, workers, utterances, SETTINGS, tmp_path / "job")
+    run(workers, utterances, tmp_path / "job")
     assert content(tmp_path / "job") == content(alone)
 
 
@@ -132,6 +140,32 @@ def test_the_command_line_uses_the_cluster(cluster, tmp_path, capsys):
     assert code == (0 if sum(events[1]["successes"].values()) else 1)
 
 
-def test_what_is_not_there_is_one_sentence(cluster):
-    with pytest.raises(StudioError, match="could not be loaded on the Ray cluster: There is no model 'absent'"):
-        RayWorkers("auto", "absent", "embedded", 1).__enter__()
+@pytest.mark.parametrize(
+    ("model", "judge", "sentence"),
+    [
+        ("absent", "embedded", "There is no model 'absent'; known: embedded."),
+        ("embedded", "deaf", "There is no judge 'deaf'; known: embedded, emotion2vec, choice:MODULE:FUNCTION."),
+    ],
+)
+def test_what_is_not_there_is_one_sentence(cluster, model, judge, sentence):
+    with pytest.raises(StudioError) as caught, RayWorkers("auto", model, judge, 1):
+        pass
+    assert str(caught.value) == f"A machine of the Ray cluster cannot convert: {sentence}"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1", "127.0.0.1:99999", "there"])
+def test_an_address_where_no_cluster_answers_is_one_sentence(address):
+    with (
+        pytest.raises(StudioError, match=f"No Ray cluster answers at '{address}'; give the HOST:PORT"),
+        RayWorkers(address, "embedded", "embedded"),
+    ):
+        pass
+
+
+def test_without_ray_the_command_line_says_how_to_install_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["identify", "demo", "--ray", "auto", "--out", str(tmp_path / "mask")]) == 1
+    said = capsys.readouterr().err
+    assert 'Identification on a Ray cluster needs a package that is not installed: pip install "ray>=2.59"' in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
