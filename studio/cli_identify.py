@@ -62,7 +62,7 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="convert on a Ray cluster: its address, or auto (else: all cores of this machine)",
+        help="convert on a Ray cluster: HOST:PORT, or auto (this machine's, or else one of its own GPUs or cores)",
     )
     parser.add_argument(
         "--ray-workers", type=at_least(1), metavar="N", help="models on it (default: one per GPU or core)"

@@ -8,6 +8,7 @@ from the other machines, only this package and the model's weights.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 from collections import deque
@@ -49,9 +50,11 @@ class RayWorkers:
     """Models of one name on a Ray cluster, one per GPU where it has some, else one per core; a context manager.
 
     ``address``: ``auto`` or that of a running cluster; where this process already belongs to a cluster, it is that one.
-    ``count``: how many models, where the default is wrong. An actor that dies takes with it the batch it was
-    converting, which another then does, and is replaced. Conversions have the bits of ``InProcess`` on the same kind of
-    processor. Raises StudioError when Ray is not installed, no cluster answers, or a model cannot be loaded there.
+    ``count``: how many models, where the default is wrong; if there are more than GPUs or cores, they share these.
+
+    An actor that dies takes with it the batch it was converting, which another then does, and is replaced. Conversions
+    have the bits of ``InProcess`` with one thread on the same kind of processor. Raises StudioError when Ray is not
+    installed, no cluster answers, or a model cannot be loaded there.
     """
 
     def __init__(self, address: str, model: str, judge: str, count: int | None = None) -> None:
@@ -61,7 +64,7 @@ class RayWorkers:
         self._count = count
         self._ray: Any = None
         self._joined = False
-        self._needs: dict[str, Any] = {}
+        self._needs: dict[str, float] = {}
         self._actors: list[Any] = []
         self._description: Description | None = None
 
@@ -166,10 +169,10 @@ class RayWorkers:
     def _hire_all(self) -> None:
         resources = self._ray.cluster_resources()
         gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
-        self._needs = {"num_gpus": 1} if gpus else {"num_cpus": 1}
-        count = self._count or gpus or cores
-        if count < 1:
+        if not gpus and not cores:
             raise StudioError(f"The Ray cluster '{self._address}' offers neither a GPU nor a core.")
+        count = self._count or gpus or cores
+        self._needs = {"num_gpus" if gpus else "num_cpus": 1 / math.ceil(count / (gpus or cores))}
         for _ in range(count):
             self.hire()
 
@@ -221,7 +224,7 @@ class _Actor:
         from studio.judges.catalog import load_judge
         from studio.lalm.catalog import load_model
 
-        # One thread each: the cores are shared out among the actors.
+        # Each has a core to itself, and sums are rounded by how they are shared out among threads.
         torch.set_num_threads(1)
         self._problem = ""
         try:

@@ -37,7 +37,6 @@ def cluster():
     """Three cores, one of them for the command line's own test."""
     with pytest.MonkeyPatch.context() as patch:
         # Else Ray makes a token and keeps it in the home folder.
-        patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=2**27)
