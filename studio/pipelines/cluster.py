@@ -33,7 +33,7 @@ INSTALL = '"ray>=2.59"'
 """From 2.59 on, a cluster that Ray starts on one machine asks whoever reaches its ports for a token."""
 
 AUTO = "auto"
-"""Address of the cluster this machine belongs to or, where it belongs to none, of one made of its own cores."""
+"""Address of the cluster this machine belongs to or, where it belongs to none, of one made of its GPUs and cores."""
 
 _AHEAD = 2
 """Batches per actor that may wait for an earlier one: enough that none is idle, few enough to lose with the job."""
@@ -156,7 +156,7 @@ class RayWorkers:
             except ConnectionError:
                 if self._address != AUTO:
                     raise
-                # Nothing leaves the machine, though Ray's releases may change what they do by themselves.
+                # What Ray's releases do by themselves today, said here because nothing may leave the machine.
                 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
                 self._join("local", include_dashboard=False)
         except (self._ray.exceptions.RayError, ValueError, RuntimeError, OSError) as error:
@@ -341,7 +341,7 @@ def _require_answer(address: str) -> None:
     """Ray itself waits for minutes where nobody answers."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
     except (ValueError, OverflowError, OSError) as error:
         raise StudioError(
             f"No Ray cluster answers at '{address}'; give the HOST:PORT that ray start printed on its head, or auto."

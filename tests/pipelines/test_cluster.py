@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import re
 import secrets
 import sys
 import warnings
@@ -139,17 +140,10 @@ def test_the_command_line_uses_the_cluster(cluster, tmp_path, capsys):
     assert code == (0 if sum(events[1]["successes"].values()) else 1)
 
 
-@pytest.mark.parametrize(
-    ("model", "judge", "sentence"),
-    [
-        ("absent", "embedded", "There is no model 'absent'; known: embedded."),
-        ("embedded", "deaf", "There is no judge 'deaf'; known: embedded, emotion2vec, choice:MODULE:FUNCTION."),
-    ],
-)
-def test_what_is_not_there_is_one_sentence(cluster, model, judge, sentence):
-    with pytest.raises(StudioError) as caught, RayWorkers("auto", model, judge, 1):
+def test_what_is_not_there_is_one_sentence(cluster):
+    sentence = "A machine of the Ray cluster cannot convert: There is no model 'absent'; known: embedded."
+    with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"), RayWorkers("auto", "absent", "embedded", 1):
         pass
-    assert str(caught.value) == f"A machine of the Ray cluster cannot convert: {sentence}"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1", "127.0.0.1:99999", "there"])
