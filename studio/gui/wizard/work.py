@@ -153,6 +153,7 @@ def search(
     from studio.pipelines.identify import Progressed, Started, identify
     from studio.pipelines.live import LiveEvidence
     from studio.pipelines.records import read_attempts
+    from studio.pipelines.workers import InProcess
 
     evidence = LiveEvidence(folder, cap=recipe.cap)
 
@@ -191,8 +192,7 @@ def search(
 
             judge = load_judge(recipe.judge)
         identify(
-            model,
-            judge,
+            InProcess(model, judge),
             utterances,
             settings_of(recipe),
             folder,
