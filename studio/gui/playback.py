@@ -7,7 +7,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from studio.audio.clip import Clip, FloatArray
-from studio.audio.player import Player, PlayerUnavailable
+from studio.audio.player import Player, SoundUnavailable
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import matched_gains
@@ -82,7 +82,7 @@ class Playback(QObject):
         def begin(_context: JobContext) -> str:
             try:
                 self.player.play()
-            except PlayerUnavailable as error:
+            except SoundUnavailable as error:
                 return str(error)
             return ""
 

@@ -18,7 +18,7 @@ import numpy as np
 from studio.audio.clip import Clip, FloatArray
 from studio.audio.device import BLOCK_FRAMES, SETTLE_BLOCKS
 from studio.audio.files import save_wav
-from studio.audio.player import Player, PlayerUnavailable
+from studio.audio.player import Player, SoundUnavailable
 
 Seen = dict[str, object]
 
@@ -187,7 +187,7 @@ def lost(stage: Stage) -> Seen:
     held = player.position
     try:
         player.play()
-    except PlayerUnavailable as error:
+    except SoundUnavailable as error:
         seen["said"] = str(error)
     start = ["pulseaudio", "-n", "-D", "--exit-idle-time=-1", "--load=module-native-protocol-unix"]
     subprocess.run([*start, "--load=module-null-sink sink_name=nullsink rate=48000"], check=True, capture_output=True)
