@@ -80,7 +80,9 @@ def _find(kind: str, name: str, *, afresh: bool) -> Device | None:
     except (sounddevice.PortAudioError, ValueError):
         return None
     channels = min(2, found[f"max_{kind}_channels"])
-    return Device(found["name"], round(found["default_samplerate"]), channels, named and named["index"])
+    return Device(
+        found["name"], round(found["default_samplerate"]), channels, None if named is None else named["index"]
+    )
 
 
 def _listed(kind: str) -> list[dict[str, Any]]:

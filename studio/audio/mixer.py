@@ -139,7 +139,7 @@ class Mixer:
         return self._ends
 
     def select(self, buffer: SampleBuffer | None, frame: int | None = None) -> None:
-        """Play ``buffer`` from now on, at the same position or from ``frame``; with None the position waits in silence."""
+        """Play ``buffer`` from now on, at the same position or from ``frame``; with None the position waits, silent."""
         intent = replace(self._intent, buffer=buffer)
         if frame is not None:
             intent = replace(intent, seek_to=max(0, frame), seek_ticket=intent.seek_ticket + 1, scrubs=False)

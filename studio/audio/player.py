@@ -92,7 +92,7 @@ class Player:
                 source.buffer.gain = self._gains[name]
 
     def set_source(self, name: str, stretch: float = 1.0) -> None:
-        """Hear ``name`` from now on, at ``stretch`` times the position; a name without samples is silence that waits."""
+        """Hear ``name`` from now on, at ``stretch`` times the position; a name without samples is a silent wait."""
         with self._state_lock:
             self._selected = name
             self._select(None if stretch == 1.0 else round(self._mixer.position * stretch))
@@ -189,6 +189,12 @@ class Player:
     def underflows(self) -> int:
         """How many blocks came too late for the device so far."""
         return self._underflows
+
+    @property
+    def running(self) -> bool:
+        """Whether the stream is open and goes on, so that nothing need be waited for."""
+        stream = self._stream
+        return stream is not None and stream.running
 
     @property
     def output(self) -> str:

@@ -29,6 +29,8 @@ _NAMES = {
     "pause": "mdi6.pause",
     "accept": "mdi6.thumb-up-outline",
     "reject": "mdi6.thumb-down-outline",
+    "trim": "mdi6.content-cut",
+    "record": "mdi6.microphone-outline",
     "success": "mdi6.check",
     "failure": "mdi6.minus",
 }

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.audio import player as player_module
 from studio.audio.device import SoundUnavailable
+from studio.gui import playback as playback_module
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.studio import Studio
@@ -30,6 +31,7 @@ def no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
         raise SoundUnavailable(NO_SOUND)
 
     monkeypatch.setattr(player_module, "find_output", find_output)
+    monkeypatch.setattr(playback_module, "output_names", list)
 
 
 @pytest.fixture(scope="session")
