@@ -188,7 +188,9 @@ def test_clicks_seek_and_drags_loop(window: MainWindow) -> None:
     assert not window.transport.loop.isChecked()
 
 
-def test_the_baseline_follows_the_steered_take_that_is_waited_for(qtbot: QtBot, window: MainWindow, standin: StandIn) -> None:
+def test_the_baseline_follows_the_steered_take_that_is_waited_for(
+    qtbot: QtBot, window: MainWindow, standin: StandIn
+) -> None:
     drag_slider(window, "sad", 0.5)
     choose_target(window, "sad")
     wait_for_takes(qtbot, window, 2)
