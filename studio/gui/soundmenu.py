@@ -19,7 +19,7 @@ class SoundMenu(QObject):
         super().__init__(outputs)
         self._playback = playback
         self._settings: QSettings | None = None
-        self._menu = outputs
+        self.menu = outputs
         self._group = QActionGroup(self)
         self._proportional = proportional
         proportional.setCheckable(True)
@@ -39,7 +39,7 @@ class SoundMenu(QObject):
     def _fill(self) -> None:
         playback = self._playback
         for action in self._group.actions():
-            self._menu.removeAction(action)
+            self.menu.removeAction(action)
             action.deleteLater()
         self._add("System default", "")
         for name in playback.outputs:
@@ -52,7 +52,7 @@ class SoundMenu(QObject):
         action.setCheckable(True)
         action.setChecked(name == self._playback.output)
         action.triggered.connect(lambda _checked=False: self._choose(name))
-        self._menu.addAction(action)
+        self.menu.addAction(action)
 
     def _choose(self, name: str) -> None:
         if self._settings is not None:

@@ -27,6 +27,7 @@ RATE = 16_000
 PATIENCE = 20.0
 LOOP = (0.5, 0.9)
 """Seconds; as many whole samples at 44.1 as at 48 kHz, for the sound server may work at another rate."""
+SERVER = ("pulseaudio", "-n", "-D", "--exit-idle-time=-1")
 PLACES = (0.3, 1.1, 0.7)
 
 
@@ -217,8 +218,7 @@ def killed(stage: Stage) -> Seen:
         stage,
         lambda: subprocess.run(["pulseaudio", "--kill"], check=True),
         lambda: subprocess.run(
-            ["pulseaudio", "-n", "-D", "--exit-idle-time=-1", "--load=module-native-protocol-unix"]
-            + ["--load=module-null-sink sink_name=nullsink rate=48000"],
+            [*SERVER, "--load=module-native-protocol-unix", "--load=module-null-sink sink_name=nullsink rate=48000"],
             check=True,
             capture_output=True,
         ),

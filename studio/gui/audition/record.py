@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.audio.clip import Clip
@@ -91,6 +91,8 @@ class RecordDialog(QDialog):
         self._longest = longest
         self._recorder: Recorder | None = None
         self._saving = False
+        # Work under way may end after the dialog did.
+        self._done = False
         self.microphone = microphone
         self.devices = QComboBox()
         self.devices.setAccessibleName("Microphone")
@@ -175,7 +177,7 @@ class RecordDialog(QDialog):
 
     def _take_in(self, opened: tuple[Recorder, list[str]]) -> None:
         recorder, names = opened
-        if not self.isVisible():
+        if self._done:
             self._close_in_background(recorder)
             return
         self._recorder = recorder
@@ -186,8 +188,9 @@ class RecordDialog(QDialog):
         self._show_state()
 
     def _refuse(self, error: BaseException) -> None:
-        self._say(notice_of(error).text, role="warning")
-        self._show_state()
+        if not self._done:
+            self._say(notice_of(error).text, role="warning")
+            self._show_state()
 
     def _show_devices(self, names: list[str]) -> None:
         self.devices.blockSignals(True)
@@ -260,6 +263,7 @@ class RecordDialog(QDialog):
         explain(self.record, ready, "No microphone is open", "Stop and keep the clip" if self.recording else "Record")
         idle = not self.recording and not self._saving
         explain(self.devices, idle, "A recording is under way", "Which microphone is heard")
+        explain(self.cancel, not self._saving, "The clip is being saved", "Forget what was recorded")
         explain(self.again, idle, "A recording is under way", "Look for microphones again")
         self._show_time()
 
@@ -270,18 +274,19 @@ class RecordDialog(QDialog):
     def _close_in_background(self, recorder: Recorder) -> None:
         self._playback.submit("close microphone", lambda _context: recorder.close(), lambda _none: None)
 
+    def reject(self) -> None:
+        """Cancel, unless the clip is being kept already."""
+        if not self._saving:
+            super().reject()
+
     def done(self, result: int) -> None:
         """Give the microphone back; a clip that was not kept is gone."""
+        self._done = True
         self._look_timer.stop()
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             self._close_in_background(recorder)
         super().done(result)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Closing cancels."""
-        self.reject()
-        super().closeEvent(event)
 
 
 def _save(clip: Clip, _context: JobContext) -> Path:
