@@ -19,8 +19,6 @@ _NAMES = {
     "level": "mdi6.scale-balance",
     "lock": "mdi6.lock-outline",
     "unlock": "mdi6.lock-open-variant-outline",
-    "open": "mdi6.folder-open-outline",
-    "lines": "mdi6.text-box-outline",
     "export": "mdi6.export-variant",
     "cancel": "mdi6.close",
     "fit": "mdi6.arrow-expand-horizontal",

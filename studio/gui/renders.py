@@ -252,10 +252,11 @@ class Renders(QObject):
         first = not arriving.chunks
         arriving.chunks.append(samples)
         self._playback.stream(arriving.lane, samples, rate, first=first)
+        if first and arriving.leading and self._state.auto_play:
+            # Heard before it is drawn.
+            self._playback.audition(arriving.lane)
         drawing = draw_chunks(arriving.chunks, rate)
         self._state.set_lane(arriving.lane, LaneContent(title_of(arriving.steer), drawing))
-        if first and arriving.leading and self._state.auto_play:
-            self._playback.audition(arriving.lane)
 
     def _show_share(self, arriving: _Arriving, share: float) -> None:
         if self._arriving.get(arriving.lane) is arriving:

@@ -66,6 +66,7 @@ def test_several_files_open_at_once_and_what_is_none_is_said(qtbot: QtBot, windo
     assert current(window).name == "a.wav"
     assert window.library.sources.currentRow() == 1
     assert window.library.about.text() == "recording, 1.00 s, 8 kHz"
+    assert window.library.minimumSizeHint().width() <= 248, "nothing is cut off at the panel's width"
     assert [("notes.wav" in notice.text) for notice in window.notices.waiting] == [True]
 
 

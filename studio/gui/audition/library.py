@@ -78,7 +78,6 @@ class LibraryPanel(QWidget):
         self.lines = QToolButton()
         self.lines.setText("Demo lines")
         self.lines.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.lines.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.lines.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.lines.setAccessibleName("Demo lines")
         self.menu = QMenu(self.lines)
@@ -123,8 +122,6 @@ class LibraryPanel(QWidget):
 
     def recolour(self) -> None:
         """Draw the icons in another scheme's colours."""
-        self.lines.setIcon(icon("lines"))
-        self.open.setIcon(icon("open"))
         self.export.setIcon(icon("export"))
         self.record.setIcon(icon("record"))
         self.takes.viewport().update()
@@ -136,7 +133,7 @@ class LibraryPanel(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.lines, 1)
-        buttons.addWidget(self.open, 1)
+        buttons.addWidget(self.open)
         buttons.addWidget(self.record)
         layout.addLayout(buttons)
         layout.addWidget(self.sources)
