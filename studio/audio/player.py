@@ -274,10 +274,20 @@ class Player:
 
     def _fit(self, device: Device) -> None:
         """Bring sources, position and loop to the device's rate; the new mixer starts without a sounding voice."""
+        fitted: dict[Source, Source] = {}
+        if device.rate != self._mixer.rate:
+            with self._state_lock:
+                whole = [source for source in self._sources.values() if source.finished]
+            # An hour takes a while to resample; nobody who only asks for something else waits for it.
+            fitted = {source: source.at_device_rate(device.rate) for source in whole}
         with self._state_lock:
             if device.rate != self._mixer.rate:
-                for source in self._sources.values():
-                    source.refit(device.rate)
+                for name, source in self._sources.items():
+                    if source in fitted:
+                        self._sources[name] = fitted[source]
+                        fitted[source].buffer.gain = source.buffer.gain
+                    else:
+                        source.refit(device.rate)
             self._mixer = self._mixer.at_rate(device.rate)
             self._select()
 

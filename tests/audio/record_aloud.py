@@ -48,7 +48,12 @@ def clip(folder: Path) -> Seen:
     peaks = [0.0]
     playing = threading.Thread(target=play, args=[played])
     playing.start()
-    until(lambda: peaks.append(recorder.level) or not playing.is_alive())  # type: ignore[func-returns-value]
+
+    def played() -> bool:
+        peaks.append(recorder.level)
+        return not playing.is_alive()
+
+    until(played)
     playing.join()
     recorded = recorder.stop()
     recorder.close()

@@ -50,6 +50,12 @@ def perform(sink: NullSink, scene: str, folder: Path) -> Performance:
     pytest.fail(f"in {ATTEMPTS} attempts what was handed to the device never came through whole")
 
 
+def likest_piece(whole: Signal, span: tuple[float, float], heard: Signal) -> float:
+    """How well the likest tenth of a second of a span is found; a busy machine drops samples in some, not in all."""
+    starts = range(round(span[0] * RATE), round(span[1] * RATE), RATE // 10)
+    return max(find(whole[start : start + RATE // 10], heard)[1] for start in starts)
+
+
 def watch(sink: NullSink, scene: str, folder: Path) -> dict[str, Any]:
     """What a scene saw that is played once."""
     command = [sys.executable, "-m", "tests.audio.play_aloud", scene, str(folder)]
@@ -198,9 +204,7 @@ def test_a_sink_that_is_pulled_out_leaves_the_sound_to_the_other(tmp_path: Path)
             heard = recording.read_all().astype(np.float64)
     assert seen == {"available": True, "position": pytest.approx(4.0, abs=0.001)}
     whole = sent(tmp_path, "A")
-    pieces = [whole[start : start + RATE // 5] for start in range(RATE, round(3.7 * RATE), RATE // 5)]
-    # A busy machine drops samples in some pieces, never in all.
-    assert max(find(piece, heard)[1] for piece in pieces) > 0.99
+    assert likest_piece(whole, (1.0, 3.7), heard) > 0.99
 
 
 def test_another_output_can_be_chosen_while_playing(tmp_path: Path) -> None:
@@ -222,10 +226,10 @@ def test_another_output_can_be_chosen_while_playing(tmp_path: Path) -> None:
         "again": True,
     }
     whole = sent(tmp_path, "A")
-    early, late = whole[RATE // 4 : RATE // 2], whole[round(1.15 * RATE) : round(1.4 * RATE)]
-    for output, part, other_part in (("second", early, late), ("default", late, early)):
-        assert find(part, heard[output])[1] > 0.9
-        assert find(other_part, heard[output])[1] < 0.5
+    spans = {"second": (0.2, 0.9), "default": (1.15, 1.45)}
+    for output, other in (("second", "default"), ("default", "second")):
+        assert likest_piece(whole, spans[output], heard[output]) > 0.99
+        assert likest_piece(whole, spans[other], heard[output]) < 0.6
 
 
 def test_without_a_sound_server_these_tests_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

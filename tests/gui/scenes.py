@@ -187,8 +187,7 @@ def unplugged(stage: Stage, folder: Path) -> dict[str, Any]:
     stage.wait(lambda: player.playing and player.level > 0.01, "the source")
     streams = subprocess.run(["pactl", "list", "short", "sink-inputs"], check=True, capture_output=True, text=True)
     reopened: list[str] = []
-    player_stopped = playback._ended
-    player_stopped.connect(lambda: reopened.append(player.reason))
+    playback._ended.connect(lambda: reopened.append(player.reason))
     for line in streams.stdout.splitlines():
         subprocess.run(["pacmd", "kill-sink-input", line.split("\t")[0]], check=True, capture_output=True)
     stage.wait(lambda: bool(reopened) and player.playing and player.level > 0.01, "the source again")
@@ -229,8 +228,13 @@ def microphone(stage: Stage, folder: Path) -> dict[str, Any]:
     press(dialog.record)
     quiet = dialog.meter.share
     playing = subprocess.Popen(["paplay", str(folder / "line.wav")])
-    loudest = [0.0]
-    stage.wait(lambda: loudest.append(dialog.meter.share) or playing.poll() is not None, "the line")
+    loudest: list[float] = []
+
+    def played() -> bool:
+        loudest.append(dialog.meter.share)
+        return playing.poll() is not None
+
+    stage.wait(played, "the line")
     stop_says = dialog.record.text()
     press(dialog.record)
     stage.wait(lambda: state.source is not None and state.source.name.startswith("Recording"), "the recording")
