@@ -49,11 +49,11 @@ def clip(folder: Path) -> Seen:
     playing = threading.Thread(target=play, args=[played])
     playing.start()
 
-    def played() -> bool:
+    def heard_out() -> bool:
         peaks.append(recorder.level)
         return not playing.is_alive()
 
-    until(played)
+    until(heard_out)
     playing.join()
     recorded = recorder.stop()
     recorder.close()

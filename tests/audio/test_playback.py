@@ -227,9 +227,9 @@ def test_another_output_can_be_chosen_while_playing(tmp_path: Path) -> None:
     }
     whole = sent(tmp_path, "A")
     spans = {"second": (0.2, 0.9), "default": (1.15, 1.45)}
-    for output, other in (("second", "default"), ("default", "second")):
+    for output, elsewhere in (("second", "default"), ("default", "second")):
         assert likest_piece(whole, spans[output], heard[output]) > 0.99
-        assert likest_piece(whole, spans[other], heard[output]) < 0.6
+        assert likest_piece(whole, spans[elsewhere], heard[output]) < 0.6
 
 
 def test_without_a_sound_server_these_tests_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
