@@ -93,8 +93,9 @@ class History(QObject):
             self._state.remove_takes(takes)
 
     def restore_lane(self, lane: str, content: LaneContent | None) -> None:
-        """Put back what a lane held; a take that was deleted since leaves it empty."""
-        there = content is None or content.shown is None or content.shown in self._state.takes
+        """Put back what a lane held; a take that was deleted since, or is of another recording, leaves it empty."""
+        shown, source = content.shown if content is not None else None, self._state.source
+        there = shown in self._state.takes and source is not None and shown.source is source.drawing.clip
         with self._quietly():
             self._state.set_lane(lane, content if there else None)
 
@@ -127,8 +128,13 @@ class History(QObject):
         if before is None or now is None or before.clip is not now.clip:
             self._opening = True
             QTimer.singleShot(0, self, self._opened)
-        elif before.reference != now.reference and not self._applying and not self._opening:
+        elif before.reference != now.reference and not (self._applying or self._opening or self._read()):
             self.stack.push(_TranscriptStep(self, now.clip, before.reference, now.reference))
+
+    def _read(self) -> bool:
+        """Whether the transcript is what the model read: nobody changed anything."""
+        source = self._state.source
+        return source is not None and source.read
 
     def _opened(self) -> None:
         self._opening = False

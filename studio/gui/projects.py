@@ -36,8 +36,8 @@ REST_MILLISECONDS = 1000
 """How long changes other than new takes must rest before they are written."""
 
 MOST_RECENT = 8
-_OPENING = "source"
-"""Slot of opening: shared with recordings, so that of a project and a recording asked for the newer is shown."""
+_OPENING = "line"
+"""Slot of opening: shared with demo lines, so that of a project and a line asked for the newer is shown."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class Projects(QObject):
         self._rest.timeout.connect(self._write)
         state.takes_changed.connect(self._take_in)
         state.source_changed.connect(self._see_source)
+        state.sources_changed.connect(self._see_sources)
         for changed in (state.take_changed, state.lane_changed, state.steer_changed, state.mask_changed):
             changed.connect(self._touch)
         state.locks_changed.connect(self._touch)
@@ -187,6 +188,10 @@ class Projects(QObject):
             self._sources[source.drawing.clip] = source
         self._touch()
 
+    def _see_sources(self) -> None:
+        self._sources |= {each.drawing.clip: each for each in self._state.sources}
+        self._touch()
+
     def _write(self, done: Callable[[Any], None] | None = None) -> None:
         self._rest.stop()
         if self._adopting or not self._unwritten or not (self._state.takes or self._folder is not None):
@@ -227,7 +232,8 @@ class Projects(QObject):
         takes = tuple(NumberedTake(shown.number, shown.take) for shown in state.takes)
         clips = {each.take.source: each.take for each in takes}
         sources = {clip: ProjectSource(clip, clip.name, take.reference) for clip, take in clips.items()}
-        wanted = [*sources, state.source.drawing.clip] if state.source is not None else list(sources)
+        listed = [*state.sources, *([state.source] if state.source is not None else [])]
+        wanted = [*sources, *(each.drawing.clip for each in listed)]
         for clip in wanted:
             known = self._sources.get(clip)
             if known is not None:
@@ -275,6 +281,7 @@ class Projects(QObject):
         self._adopting = True
         try:
             self._sources = dict(reopened.sources)
+            state.replace_sources(reopened.sources.values())
             self._keeper.adopt_masks(reopened.masks, reopened.mask)
             state.replace_takes(reopened.takes)
             if reopened.source is not None:

@@ -65,7 +65,8 @@ def reopen(path: Path, info: ModelInfo | None, context: JobContext) -> Reopened:
             steer = steer_of(take.settings).canonical()
             mask = masks.get(take.settings.mask_sha or "")
             drawing = _peaks_only(take.audio)
-            takes.append(ShownTake(each.number, take, steer, drawing, words_of(take), take.source, mask))
+            origin = sources[take.source]
+            takes.append(ShownTake(each.number, take, steer, drawing, words_of(take), take.source, mask, origin))
             context.progress((number + 1) / len(project.takes))
         source = sources[project.sources[project.source].clip] if project.source is not None else None
         in_use = masks.get(project.mask.fingerprint) if project.mask is not None else None

@@ -55,19 +55,35 @@ class Steer:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The recording that is converted, drawn; ``reference`` is its transcript where one is known."""
+    """What is converted, drawn: a recording, or ``region`` (seconds) of the longer recording ``whole``.
+
+    ``reference`` is its transcript where one is known; ``read`` says that it is only what the model read.
+    """
 
     drawing: Drawing
     name: str
     reference: str | None = None
     demo: bool = False
+    whole: Drawing | None = None
+    region: tuple[float, float] | None = None
+    read: bool = False
+
+    @property
+    def recording(self) -> Drawing:
+        """The recording, all of it."""
+        return self.whole if self.whole is not None else self.drawing
+
+    def is_of(self, other: Source | None) -> bool:
+        """Whether both are of one recording."""
+        return other is not None and self.recording.clip is other.recording.clip
 
 
 @dataclass(eq=False)
 class ShownTake:
     """A take with its number (from 1, never given twice), its drawing and marked words; ``steer`` and the rest made it.
 
-    ``take`` is replaced when somebody names or rates it, ``drawing`` when its pitch arrives late; the rest stays.
+    ``origin`` is what was open when it was made; ``source`` is the clip of that. ``take`` is replaced when somebody
+    names or rates it, ``drawing`` when its pitch arrives late; the rest stays.
     """
 
     number: int
@@ -77,6 +93,7 @@ class ShownTake:
     words: tuple[Word, ...]
     source: Clip
     mask: ShownMask | None
+    origin: Source | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +132,7 @@ class StudioState(QObject):
     """Everything the views show. Views read attributes and call setters; setters emit what changed."""
 
     source_changed = Signal()
+    sources_changed = Signal()
     steer_changed = Signal()
     mask_changed = Signal()
     model_changed = Signal()
@@ -131,6 +149,7 @@ class StudioState(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.source: Source | None = None
+        self.sources: list[Source] = []
         self.steer = Steer()
         self.mask: ShownMask | None = None
         self.model: ModelInfo | None = None
@@ -144,18 +163,48 @@ class StudioState(QObject):
         self.auto_play = True
 
     def set_source(self, source: Source | None) -> None:
-        """Another recording: lanes empty and unlock, since what they held was made from another."""
+        """Open another source: lanes empty and unlock, since what they held was made from another.
+
+        It joins ``sources``, in place of one that is of the same recording.
+        """
         self.source = source
+        if source is not None:
+            self.keep_source(source)
         self.locks.clear()
         self.locks_changed.emit()
         self.source_changed.emit()
         for lane in TAKE_LANES:
             self.set_lane(lane, None)
 
-    def set_reference(self, reference: str | None) -> None:
-        """Another transcript for the same recording."""
+    def keep_source(self, source: Source) -> None:
+        """Put a source into the list without opening it, in place of one that is of the same recording."""
+        place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
+        if place is None:
+            self.sources.append(source)
+        else:
+            self.sources[place] = source
+        self.sources_changed.emit()
+
+    def replace_sources(self, sources: Iterable[Source]) -> None:
+        """Other sources altogether, as of another project; none of them is opened."""
+        self.sources[:] = sources
+        self.sources_changed.emit()
+
+    def remove_source(self, source: Source) -> None:
+        """Take a source off the list; if it was open, the next one opens. Takes made from it stay."""
+        place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
+        if place is None:
+            return
+        del self.sources[place]
+        self.sources_changed.emit()
+        if source.is_of(self.source):
+            self.set_source(self.sources[min(place, len(self.sources) - 1)] if self.sources else None)
+
+    def set_reference(self, reference: str | None, *, read: bool = False) -> None:
+        """Another transcript for the same source; ``read`` when the model read it."""
         if self.source is not None and reference != self.source.reference:
-            self.source = replace(self.source, reference=reference)
+            self.source = replace(self.source, reference=reference, read=read)
+            self.keep_source(self.source)
             self.source_changed.emit()
 
     def set_steer(self, steer: Steer) -> None:

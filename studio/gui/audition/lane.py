@@ -91,12 +91,14 @@ class LaneView(QFrame):
             self.lock.setAccessibleName(f"Keep the take in lane {lane}")
             self.lock.toggled.connect(lambda on: self.lock_toggled.emit(lane, on))
             header.addWidget(self.lock)
+        self.header = header
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addLayout(header)
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self.words)
+        self.body = layout
         self.listen.clicked.connect(lambda: self.listen_asked.emit(lane))
         self.show_locked(False)
 
