@@ -61,7 +61,7 @@ class Stage:
 
     def __init__(self, folder: Path, load: Loader | None = None) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
-        os.environ["XDG_DATA_HOME"] = str(folder / "data")
+        os.environ["XDG_DATA_HOME"] = str(folder)
         self.app = QApplication([])
         self.studio = Studio(load or shipped_loader(folder))
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)

@@ -119,7 +119,8 @@ def test_a_project_is_saved_moved_and_reopened(
 def test_after_a_crash_the_takes_are_offered_once(
     qtbot: QtBot, open_window: Opener, tmp_path: Path, user_data: Path
 ) -> None:
-    command = [sys.executable, "-m", "tests.gui.killed", str(tmp_path)]
+    user_data.mkdir()
+    command = [sys.executable, "-m", "tests.gui.killed", str(user_data)]
     killed = subprocess.run(command, env=silent_env(), capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (crashed,) = (user_data / "esn-studio" / "recovery").iterdir()

@@ -117,7 +117,7 @@ def test_takes_remember_their_source(qtbot: QtBot, window: MainWindow, tmp_path:
     open_and_wait(qtbot, window, recording(tmp_path / "a.wav"))
     wait_for_takes(qtbot, window, 2)
     window.library.takes.select(1)
-    press(window.library.to_b)
+    press(window.library.takes_panel.to_b)
     assert current(window).demo
     lane = window.studio.state.lanes["B"]
     assert lane is not None
