@@ -36,7 +36,8 @@ class Actions:
         self._add(menu, "Open &mask…", "Ctrl+Shift+O", window.ask_mask)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
         menu.addSeparator()
-        self._add(menu, "&Export take…", "Ctrl+E", window.ask_export)
+        self._add(menu, "&Export takes…", "Ctrl+E", window.ask_export)
+        self._add(menu, "Export A/B &reel…", "Ctrl+Shift+E", window.ask_reel)
         menu.addSeparator()
         self._add(menu, "&Quit", "Ctrl+Q", window.close)
 

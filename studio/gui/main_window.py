@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from studio.audio.files import SUFFIXES
-from studio.gui import exports
 from studio.gui.actions import Actions, ButtonKeys, KeysDialog
 from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
@@ -99,16 +98,42 @@ class MainWindow(QMainWindow):
             self.studio.keeper.open_mask(Path(chosen))
 
     def ask_export(self) -> None:
-        """Ask where to, and export the selected take."""
-        shown = self.library.takes.current_take
-        if shown is None:
-            self.notices.add(Notice("There is no take to export yet; render one first.", kind="info"))
+        """Ask how and where to, and export takes."""
+        takes = self.studio.state.takes
+        if not takes:
+            self._show_notice(Notice("There is no take to export yet; render one first.", kind="info"))
             return
-        proposal = Path(self._folder("export")) / f"{exports.proposed_name(shown)}.wav"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Export the take", str(proposal), "WAV (*.wav)")
+        from studio.gui.export_dialog import ExportDialog
+
+        current = self.library.takes.current_take
+        selected = [] if current is None else [current]
+        dialog = ExportDialog(self, takes, selected, self.studio.exports, self.studio.chores, self._settings)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def ask_reel(self) -> None:
+        """Ask where to, and write the takes of A and B in turn into one file."""
+        held = [content.shown if content is not None else None for content in map(self.studio.state.lanes.get, "AB")]
+        a, b = held
+        if a is None or b is None:
+            self._show_notice(Notice("An A/B reel needs a take in A and one in B; put them there first.", kind="info"))
+            return
+        from studio.gui.export_choices import load_choices
+
+        choices = load_choices(self._settings)
+        suffix = f".{choices.container.lower()}"
+        proposal = Path(self._folder("export")) / f"{a.take.source_name} A-B{suffix}"
+        # Nothing is overwritten: a name that is taken gets a number.
+        chosen, _ = QFileDialog.getSaveFileName(
+            self,
+            "Export an A/B reel",
+            str(proposal),
+            f"Sound (*{suffix})",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
         if chosen:
             self._settings.setValue("folder/export", str(Path(chosen).parent))
-            self.studio.export(shown, Path(chosen))
+            self.studio.exports.write_reel(Path(chosen), a, b, choices)
 
     def find_neurons(self) -> FindNeurons:
         """Open the wizard, where it was left."""

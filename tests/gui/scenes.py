@@ -25,6 +25,7 @@ from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.lalm.base import LANGUAGE
 from studio.paths import resources_dir
+from studio.session.export_options import ExportOptions
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.standin import StandIn, loader, make_mask
 
@@ -124,7 +125,7 @@ def first_minute(stage: Stage, folder: Path) -> dict[str, Any]:
         heard_after = playback.heard
         stage.wait(lambda: not playback.playing, "the end of B")
     for shown, lane in zip(state.takes, "AB", strict=True):
-        studio.export(shown, folder / f"{lane}.wav")
+        studio.exports.start([shown], folder, ExportOptions(template=lane))
     stage.wait(lambda: (folder / "B.json").exists() and not studio.chores.busy, "the exports")
     return {
         "heard_by_itself": began[:2],
@@ -145,7 +146,7 @@ def silent(stage: Stage, folder: Path) -> dict[str, Any]:
     stage.wait_for_takes(2)
     key(window, Qt.Key.Key_X)
     key(window, Qt.Key.Key_Space)
-    studio.export(studio.state.takes[1], folder / "sad.wav")
+    studio.exports.start([studio.state.takes[1]], folder, ExportOptions(template="sad"))
     stage.wait(lambda: not studio.chores.busy, "the export")
     press(window.retry)
     stage.wait(lambda: not studio.sound_worker.busy, "another look for a device")
