@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSettings
 
@@ -43,7 +44,7 @@ class Choices:
 
 def load_choices(settings: QSettings) -> Choices:
     """The choices made last, each by default where it was never made or cannot be read."""
-    kept = {}
+    kept: dict[str, Any] = {}
     for field in fields(Choices):
         kept[field.name] = settings.value(f"export/{field.name}", field.default, type(field.default))
     return Choices(**kept)

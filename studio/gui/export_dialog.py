@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
@@ -34,13 +35,13 @@ from studio.gui.widgets.toggles import Segments
 from studio.session.export_options import LOUDEST_LUFS, QUIETEST_LUFS, ExportOptions
 from studio.session.naming import FIELDS, plan, take_name, taken_names
 
-WIDTH = 640
+WIDTH = 592
 _FORMATS = {
-    ("WAV", "PCM_16"): "WAV, 16 bit",
-    ("WAV", "PCM_24"): "WAV, 24 bit",
-    ("WAV", "FLOAT"): "WAV, 32 bit float",
-    ("FLAC", "PCM_16"): "FLAC, 16 bit",
-    ("FLAC", "PCM_24"): "FLAC, 24 bit",
+    "WAV PCM_16": "WAV, 16 bit",
+    "WAV PCM_24": "WAV, 24 bit",
+    "WAV FLOAT": "WAV, 32 bit float",
+    "FLAC PCM_16": "FLAC, 16 bit",
+    "FLAC PCM_24": "FLAC, 24 bit",
 }
 _RATES = (0, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
 _PREVIEW_LINES = 4
@@ -64,12 +65,12 @@ class ExportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export takes")
-        self.setMinimumWidth(WIDTH)
         self._exports, self._chores, self._settings = exports, chores, settings
         starred = [shown for shown in takes if shown.take.stars > 0]
         self._takes = {SELECTED: list(selected), STARRED: starred, ALL: list(takes)}
         self._taken: set[str] = set()
-        self._open, self._running = True, False
+        self._open = True
+        self._running = ""
         self._make()
         self._lay_out()
         self._show_choices(load_choices(settings))
@@ -80,7 +81,7 @@ class ExportDialog(QDialog):
     @property
     def choices(self) -> Choices:
         """What is chosen now."""
-        container, subtype = self.format.currentData()
+        container, subtype = self.format.currentData().split()
         return Choices(
             which=self.which.value or ALL,
             container=container,
@@ -106,13 +107,13 @@ class ExportDialog(QDialog):
             return
         folder = Path(self.folder.text().strip()).expanduser()
         save_choices(self._settings, self.choices, folder)
-        self._show_running(True)
-        self._exports.start(self.chosen, folder, options, remember=self.signing.unknown)
+        name = self._exports.start(self.chosen, folder, options, remember=self.signing.unknown)
+        self._show_running(name)
 
     def reject(self) -> None:
         """Stop the export that runs, or close."""
         if self._running:
-            self._exports.cancel()
+            self._exports.cancel(self._running)
         else:
             super().reject()
 
@@ -202,6 +203,9 @@ class ExportDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(16)
+        # As large as what it holds, which grows and shrinks.
+        layout.setSizeConstraint(QLayout.SizeConstraint.SetFixedSize)
+        self.form.setFixedWidth(WIDTH)
         layout.addWidget(self.form)
         layout.addWidget(self.problem)
         layout.addLayout(buttons)
@@ -209,7 +213,7 @@ class ExportDialog(QDialog):
     def _show_choices(self, choices: Choices) -> None:
         offered = [key for key, takes in self._takes.items() if takes]
         self.which.show_value(choices.which if choices.which in offered else next(iter(offered), None))
-        self.format.setCurrentIndex(max(0, self.format.findData((choices.container, choices.subtype))))
+        self.format.setCurrentIndex(max(0, self.format.findData(f"{choices.container} {choices.subtype}")))
         self.rate.setCurrentIndex(max(0, self.rate.findData(choices.rate)))
         self.levelled.setChecked(choices.levelled)
         self.loudness.setValue(choices.loudness)
@@ -228,7 +232,7 @@ class ExportDialog(QDialog):
         self.choose_folder.clicked.connect(self._ask_folder)
         self.export.clicked.connect(self.start)
         self.cancel.clicked.connect(self.reject)
-        self._exports.progress.connect(self.progress.show_share)
+        self._exports.progress.connect(self._show_share)
         self._exports.ended.connect(self._end)
 
     def _refresh(self) -> None:
@@ -236,10 +240,14 @@ class ExportDialog(QDialog):
         explain(self.loudness, self.levelled.isChecked(), "Takes keep the loudness they were rendered at")
         options = self._options()
         explain(self.export, options is not None and not self._running, self.problem.text() or "The export is running")
-        if options is not None:
-            names = [take_name(shown.take, shown.number, options.template) for shown in self.chosen]
-            planned = plan(names, self._taken)
-            self.names.setPlainText("\n".join(f"{name}{options.suffix}" for name in planned))
+        self.names.setPlainText("\n".join(self._names()))
+
+    def _names(self) -> list[str]:
+        try:
+            names = [take_name(shown.take, shown.number, self.template.text()) for shown in self.chosen]
+        except StudioError:
+            return []
+        return [f"{name}.{self.choices.container.lower()}" for name in plan(names, self._taken)]
 
     def _options(self) -> ExportOptions | None:
         """The options chosen; None with the reason shown when they cannot be used."""
@@ -277,17 +285,24 @@ class ExportDialog(QDialog):
         if chosen:
             self.folder.setText(chosen)
 
-    def _show_running(self, running: bool) -> None:
-        self._running = running
+    def _show_running(self, name: str) -> None:
+        """Show that the export of that name runs; none with an empty one."""
+        self._running = name
+        running = bool(name)
         explain(self.form, not running, "The export is running")
+        self.progress.show_share(0.0)
         self.progress.setVisible(running)
         self.cancel.setText("Stop" if running else "Cancel")
         self._refresh()
 
-    def _end(self, complete: bool) -> None:
-        if not self._open or not self._running:
+    def _show_share(self, name: str, share: float) -> None:
+        if name == self._running:
+            self.progress.show_share(share)
+
+    def _end(self, name: str, complete: bool) -> None:
+        if not self._open or name != self._running:
             return
-        self._show_running(False)
+        self._show_running("")
         if complete:
             self.accept()
 

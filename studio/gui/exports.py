@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 
 class Exports(QObject):
-    """Starts exports one after another; ``ended`` says whether the one that ended wrote everything."""
+    """Starts exports one after another.
+
+    ``progress`` carries an export's name and the share done, ``ended`` its name and whether everything was written.
+    """
 
     notice = Signal(object)
-    progress = Signal(float)
-    ended = Signal(bool)
+    progress = Signal(str, float)
+    ended = Signal(str, bool)
 
     def __init__(self, worker: EngineThread) -> None:
         super().__init__()
@@ -37,60 +40,57 @@ class Exports(QObject):
 
     def start(
         self, takes: Sequence[ShownTake], folder: Path, options: ExportOptions, remember: Identity | None = None
-    ) -> None:
-        """Write takes; ``remember`` is who signs from now on."""
+    ) -> str:
+        """Write takes and return the export's name; ``remember`` is who signs from now on."""
 
-        def write(context: JobContext) -> list[Exported]:
+        def write(context: JobContext) -> Notice:
             from studio.session.credentials import save_identity
             from studio.session.export import export_takes
 
             if remember is not None:
                 save_identity(remember)
             numbered = [(shown.number, shown.take) for shown in takes]
-            return export_takes(numbered, folder, options, progress=context.progress, cancelled=context.cancelled)
+            written = export_takes(numbered, folder, options, progress=context.progress, cancelled=context.cancelled)
+            return _told(takes, written, folder)
 
-        def tell(written: list[Exported]) -> None:
-            self.notice.emit(_told(takes, written, folder))
-            self.ended.emit(True)
+        return self._submit(write, folder)
 
-        # Every export has a slot of its own: none ever replaces another.
-        self._begun += 1
-        self._worker.submit(
-            self._slot, write, tell, failed=lambda error: self._failed(error, folder), progress=self.progress.emit
-        )
+    def write_reel(self, path: Path, a: ShownTake, b: ShownTake, choices: Choices) -> str:
+        """Write an A/B reel of two takes, in the format chosen for exports; returns the export's name."""
 
-    def write_reel(self, path: Path, a: ShownTake, b: ShownTake, choices: Choices) -> None:
-        """Write an A/B reel of two takes, in the format chosen for exports."""
-
-        def write(_context: JobContext) -> Path:
+        def write(_context: JobContext) -> Notice:
             from studio.session.credentials import load_identity
             from studio.session.reel import write_reel
 
             options = choices.options(load_identity() if choices.signed else None)
-            return write_reel(path, _part(a), _part(b), options)[0]
-
-        def tell(written: Path) -> None:
+            written, _document = write_reel(path, _part(a), _part(b), options)
             words = f"Wrote the A/B reel {written.name}, with a cue sheet, to {written.parent}."
-            self.notice.emit(Notice(words, kind="info"))
-            self.ended.emit(True)
+            return Notice(words, kind="info")
 
+        return self._submit(write, path.parent)
+
+    def cancel(self, name: str) -> None:
+        """Stop an export; what it has written stays."""
+        self._worker.cancel(name)
+
+    def _submit(self, write: Callable[[JobContext], Notice], folder: Path) -> str:
+        # Every export has a slot of its own: none ever replaces another.
         self._begun += 1
-        self._worker.submit(self._slot, write, tell, failed=lambda error: self._failed(error, path.parent))
+        name = f"export {self._begun}"
 
-    def cancel(self) -> None:
-        """Stop the export that was started last; what it has written stays."""
-        self._worker.cancel(self._slot)
+        def tell(words: Notice) -> None:
+            self.notice.emit(words)
+            self.ended.emit(name, True)
 
-    @property
-    def _slot(self) -> str:
-        return f"export {self._begun}"
+        def fail(error: BaseException) -> None:
+            if isinstance(error, Cancelled):
+                words = f"The export was stopped; what was finished by then is in {folder}."
+                self.notice.emit(Notice(words, kind="info"))
+            self._worker.tell(error)
+            self.ended.emit(name, False)
 
-    def _failed(self, error: BaseException, folder: Path) -> None:
-        if isinstance(error, Cancelled):
-            words = f"The export was stopped; what was finished by then is in {folder}."
-            self.notice.emit(Notice(words, kind="info"))
-        self._worker.tell(error)
-        self.ended.emit(False)
+        self._worker.submit(name, write, tell, failed=fail, progress=lambda share: self.progress.emit(name, share))
+        return name
 
 
 def _part(shown: ShownTake) -> Part:
