@@ -69,7 +69,7 @@ def describe(report: Report) -> str:
         lines += [f"  {name:9}{value}" for name, value in named if value]
     if report.manifest is not None:
         lines.append(f"  {'C2PA':9}{', '.join(report.manifest.source_types) or 'no source type'}")
-    marks = {True: "ok", False: "ALTERED", None: "not checked"}
+    marks = {True: "ok", False: "ALTERED", None: "undecided"}
     lines += [f"  {marks[check.holds]}: {check.words}" for check in report.checks]
     return "\n".join(lines)
 

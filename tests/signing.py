@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,9 +23,19 @@ from studio.session.credentials import Identity
 SIGNER = "Test signer"
 
 
-def make_identity(folder: Path, *, days: int = 2, passphrase: bytes | None = None) -> Identity:
-    """A chain of two (ES256) and the signer's key in ``folder``; expired where ``days`` is negative."""
-    authority, signer = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+KEYS: dict[str, Callable[[], Key]] = {
+    "es256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "es384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "es512": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "ps256": lambda: rsa.generate_private_key(65537, 2048),
+}
+
+
+def make_identity(folder: Path, *, kind: str = "es256", days: float = 2, passphrase: bytes | None = None) -> Identity:
+    """A chain of two and the signer's key in ``folder``; expired where ``days`` is negative."""
+    authority, signer = ec.generate_private_key(ec.SECP256R1()), KEYS[kind]()
     root = _certificate("Test authority", authority, "Test authority", authority, days, ca=True)
     leaf = _certificate(SIGNER, signer, "Test authority", authority, days, ca=False)
     certificate, key = folder / "chain.pem", folder / "key.pem"
@@ -42,10 +53,10 @@ def _name(name: str) -> x509.Name:
 
 def _certificate(
     name: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     issuer: str,
     issuer_key: ec.EllipticCurvePrivateKey,
-    days: int,
+    days: float,
     *,
     ca: bool,
 ) -> x509.Certificate:

@@ -50,13 +50,15 @@ class Manifest:
     """Content credentials found in a file.
 
     ``intact`` says whether signature and hashes hold; ``signer`` is what the certificate names, ``source_types`` the
-    IPTC digital source types of the recorded actions, ``problems`` the codes of what does not hold.
+    IPTC digital source types of the recorded actions. ``problems`` are the codes of what does not hold, ``doubts``
+    those of what is wrong with the certificate, such as that it has expired since.
     """
 
     intact: bool
     signer: str
     source_types: tuple[str, ...]
     problems: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 def missing_package() -> str | None:
@@ -158,7 +160,8 @@ def read_manifest(path: Path, container: str) -> Manifest | None:
                 return _manifest(reader)
     except OSError as error:
         raise StudioError(f"'{path}' cannot be read: {reason(error)}.") from error
-    except c2pa.C2paError as error:
+    except (c2pa.C2paError, LookupError, TypeError, ValueError, AttributeError) as error:
+        # Damaged in such a way that what is read is no manifest.
         raise StudioError(f"The content credentials in '{path.name}' cannot be read ({_first_line(error)}).") from error
 
 
@@ -173,11 +176,17 @@ def _manifest(reader: Any) -> Manifest:
         for action in assertion["data"].get("actions") or ()
     ]
     types = (str(action["digitalSourceType"]) for action in actions if "digitalSourceType" in action)
+    codes = sorted({str(failure.get("code")) for failure in results.get("failure") or ()})
+    doubts = tuple(code for code in codes if code.startswith("signingCredential."))
+    problems = tuple(code for code in codes if code not in doubts)
+    valid = reader.get_validation_state() in ("Valid", "Trusted")
     return Manifest(
-        intact=reader.get_validation_state() in ("Valid", "Trusted"),
+        # Without a time stamp a certificate that runs out makes everything it signed invalid; the file is as it was.
+        intact=valid or (bool(doubts) and not problems),
         signer=", ".join(str(signature[part]) for part in ("common_name", "issuer") if signature.get(part)),
         source_types=tuple(each.rsplit("/", 1)[-1] for each in types),
-        problems=tuple(sorted({str(failure.get("code")) for failure in results.get("failure") or ()})),
+        problems=problems,
+        doubts=doubts,
     )
 
 

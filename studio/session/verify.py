@@ -147,11 +147,15 @@ def _manifest(path: Path, container: str) -> tuple[credentials.Manifest | None, 
 
 def _check_manifest(manifest: credentials.Manifest) -> Check:
     signer = manifest.signer or "somebody the certificate does not name"
-    if manifest.intact:
-        words = f"The content credentials hold; they are signed by {signer} (whether to trust the signer is for you)."
-    else:
-        words = f"The content credentials signed by {signer} do not hold: {', '.join(manifest.problems) or 'invalid'}."
-    return Check("credentials", manifest.intact, words)
+    if not manifest.intact:
+        why = ", ".join(manifest.problems) or "invalid"
+        return Check("credentials", False, f"The content credentials signed by {signer} do not hold: {why}.")
+    if manifest.doubts:
+        why = ", ".join(manifest.doubts)
+        words = f"The content credentials fit the file, but the certificate of {signer} cannot be relied on: {why}."
+        return Check("credentials", None, words)
+    words = f"The content credentials hold; they are signed by {signer} (whether to trust the signer is for you)."
+    return Check("credentials", True, words)
 
 
 def _sha256(path: Path) -> str:

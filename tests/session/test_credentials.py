@@ -22,8 +22,11 @@ from studio.session.export_options import ExportOptions
 from studio.session.render import render
 from studio.session.settings import RenderSettings
 from studio.session.take import Take
-from tests.signing import SIGNER, make_identity
+from studio.session.verify import Verdict, verify
+from tests.signing import KEYS, SIGNER, make_identity
 from tests.toy import ToyLALM, tone, toy_mask
+
+EXPIRED = Path(__file__).with_name("expired.wav")
 
 
 @pytest.fixture
@@ -50,9 +53,35 @@ def test_a_signed_file_says_who_and_what_and_sounds_the_same(take: Take, tmp_pat
     assert manifest.intact
     assert manifest.signer == f"{SIGNER}, Tests"
     assert manifest.source_types == ("trainedAlgorithmicMedia",)
-    assert manifest.problems == ()
+    assert (manifest.problems, manifest.doubts) == ((), ())
     assert np.array_equal(soundfile.read(signed)[0], soundfile.read(plain)[0])
     assert read_manifest(plain, container) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KEYS if kind != "es256"])
+def test_every_kind_of_key_signs(take: Take, tmp_path: Path, kind: str) -> None:
+    signed = export_take(take, tmp_path, ExportOptions(identity=make_identity(tmp_path, kind=kind))).audio
+    manifest = read_manifest(signed, "WAV")
+    assert manifest is not None
+    assert manifest.intact
+
+
+def test_a_certificate_that_ran_out_is_a_doubt_not_an_alteration() -> None:
+    """The file was signed on 2026-11-20 with a certificate that ran out seconds later."""
+    manifest = read_manifest(EXPIRED, "WAV")
+    assert manifest is not None
+    assert manifest.intact
+    assert manifest.doubts == ("signingCredential.expired",)
+    report = verify(EXPIRED)
+    assert (report.verdict, report.synthetic) == (Verdict.NOTHING, True)
+    assert "cannot be relied on" in report.checks[0].words
+
+
+def test_an_altered_file_is_altered_whatever_its_certificate(tmp_path: Path) -> None:
+    content = bytearray(EXPIRED.read_bytes())
+    content[content.index(b"data") + 20] ^= 1
+    (tmp_path / "x.wav").write_bytes(content)
+    assert verify(tmp_path / "x.wav").verdict is Verdict.ALTERED
 
 
 def test_speech_made_out_of_a_recording_is_a_composite(take: Take, tmp_path: Path) -> None:

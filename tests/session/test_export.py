@@ -57,13 +57,13 @@ def test_sidecar_discloses_and_reproduces(take: Take, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "name", "precision"),
+    ("container", "name", "step"),
     [
-        ("WAV", "16", 2**-16),
-        ("WAV", "24", 2**-24),
+        ("WAV", "16", 2**-15),
+        ("WAV", "24", 2**-23),
         ("WAV", "float", 0.0),
-        ("FLAC", "16", 2**-16),
-        ("FLAC", "24", 2**-24),
+        ("FLAC", "16", 2**-15),
+        ("FLAC", "24", 2**-23),
     ],
 )
 def test_formats_hold_the_samples_as_exactly_as_they_can(

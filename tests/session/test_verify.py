@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +167,20 @@ def test_what_is_no_sound_file_has_nothing_to_verify(tmp_path: Path) -> None:
         verify(tmp_path / "none.wav")
     with pytest.raises(StudioError, match="is a folder"):
         verify(tmp_path)
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC"])
+def test_whatever_is_damaged_gets_a_verdict(take: Take, tmp_path: Path, container: str) -> None:
+    short = replace(take, audio=tone(0.05))
+    options = ExportOptions(container, identity=make_identity(tmp_path), sidecar=False)
+    content = export_take(short, tmp_path, options).audio.read_bytes()
+    chance = random.Random(5)
+    damaged = tmp_path / "damaged"
+    verdicts = set()
+    for _ in range(80):
+        altered = bytearray(content)
+        for _ in range(chance.choice((1, 5, 30))):
+            altered[chance.randrange(len(altered))] = chance.randrange(256)
+        damaged.write_bytes(altered[: chance.choice((len(altered), chance.randrange(len(altered))))])
+        verdicts.add(verify(damaged).verdict)
+    assert Verdict.ALTERED in verdicts
