@@ -15,7 +15,7 @@ from studio.errors import Cancelled
 from studio.esn.intervention import Steering
 from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
-from studio.lalm.embedded import text, tokens
+from studio.lalm.embedded import text, tokens, vocoder
 from studio.lalm.embedded.features import Source
 from studio.lalm.embedded.hearing import WordHearing
 from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, STRIDE, Decoded, Network, encoder_lengths
@@ -34,14 +34,21 @@ MIN_ADVANCE_SHARE = 0.5
 """No token moves by less than this share of its own length, so that every generation ends with its source."""
 
 
+FRAME_SECONDS = vocoder.FRAME_MS / 1000
+
+
 @dataclass(eq=False)
 class Row:
-    """One row being decoded: what it converts, and what has come out so far."""
+    """One row being decoded: what it converts, and what has come out so far.
+
+    ``start``: seconds into the request's recording at which ``source`` begins.
+    """
 
     source: Source
     target: str
     steering: Steering | None = None
     seed: int | None = None
+    start: float = 0.0
     words: list[str] = field(default_factory=list)
     codes: list[Tensor] = field(default_factory=list)
     position: float = 0.0
@@ -52,6 +59,16 @@ class Row:
     def share(self) -> float:
         """Share of the source that has been spoken, 0..1."""
         return min(1.0, self.position / max(1, self.source.frames))
+
+    @property
+    def intensity(self) -> float:
+        """Share of the steering's strengths at the next position; the least of all while words are written."""
+        curve = None if self.steering is None else self.steering.automation
+        if curve is None:
+            return 1.0
+        if not self.speaking:
+            return curve.least(self.start, self.start + self.source.frames * FRAME_SECONDS)
+        return curve.at(self.start + self.position * FRAME_SECONDS)
 
     def tokens(self) -> Tensor:
         """Speech tokens so far, int64 [T, heads]."""
@@ -226,6 +243,7 @@ class Generation:
     def _forward(self, embeddings: Tensor, places: Tensor, valid: Tensor | None, *, generated: bool) -> _State:
         counted = None if valid is None or bool(valid.all()) else valid
         self._taps.positions(counted, generated)
+        self._taps.intensity([row.intensity for row in self._rows])
         if generated and self._valid is not None:
             # Finished rows may attend to anything; only the padding before a prompt has to stay hidden.
             self._valid = F.pad(self._valid, (0, 1), value=True)
