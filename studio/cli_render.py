@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from studio.cli_output import ProgressBar, UsageError, print_json, say
 from studio.emotions import TARGETS, parse_emotion
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 
 if TYPE_CHECKING:
     # torch loads only once a render really starts; --help must not wait for it.
@@ -38,6 +39,12 @@ def add_parsers(verbs: Any) -> None:
         "--strength", action="append", default=[], type=_strength, metavar="EMO=X", help="steer EMO by X; repeatable"
     )
     parser.add_argument("--ladder", type=_ladder, metavar="X,Y,...", help="one take per strength of the target emotion")
+    parser.add_argument(
+        "--curve",
+        type=_curve,
+        metavar="T:X,T:X,...",
+        help="share X (0 to 1) of every strength at T seconds, straight between",
+    )
     parser.add_argument("--mode", choices=MODES, default="gain", help="intervention (default: gain)")
     parser.add_argument("--mask", type=Path, metavar="F", help="ESN mask (default: the one that ships with the model)")
     parser.add_argument("--layers", type=_window, metavar="A-B", help="steer only layers A to B")
@@ -159,6 +166,7 @@ def _settings(
             module=args.module,
             layers=args.layers,
             scope=TokenScope(args.scope),
+            automation=args.curve,
             seed=args.seed,
             content=content_for(source, model.info, wanted),
         )
@@ -204,6 +212,18 @@ def _strength(text: str) -> tuple[str, float]:
 
 def _ladder(text: str) -> list[float]:
     return [_number(part) for part in text.split(",")]
+
+
+def _curve(text: str) -> Automation:
+    try:
+        points = tuple(
+            (float(time), float(share)) for time, _, share in (part.partition(":") for part in text.split(","))
+        )
+        return Automation(points)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"write the curve as T:X,T:X, for example 0:0,0.8:1, not '{text}'") from None
+    except StudioError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _window(text: str) -> tuple[int, int]:

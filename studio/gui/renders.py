@@ -271,14 +271,20 @@ def title_of(steer: Steer, number: int | None = None) -> str:
     """A lane's title: take number, target, and what steers it."""
     target = steer.target or ""
     parts = [f"Take {number}"] if number is not None else []
-    parts += [target, steering_summary(target, steer.mode, steer.strengths, steer.layers)]
+    parts += [target, _summary(steer)]
     if steer.seed is not None:
         parts.append(f"seed {steer.seed}")
     return "  ·  ".join(parts)
 
 
+def _summary(steer: Steer) -> str:
+    curve = steer.automation is not None
+    return steering_summary(steer.target or "", steer.mode, steer.strengths, steer.layers, curve=curve)
+
+
 def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     """Render and judge; runs in the worker."""
+    from studio.esn.automation import Automation
     from studio.esn.intervention import Mode, TokenScope
     from studio.lalm.base import Content
     from studio.session.render import render
@@ -293,6 +299,7 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
         module=steer.module,
         layers=steer.layers,
         scope=TokenScope(steer.scope),
+        automation=Automation(steer.automation) if steer.automation else None,
         seed=steer.seed,
         content=Content(steer.content),
     )

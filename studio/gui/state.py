@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from studio.audio.clip import Clip
+from studio.esn.automation import Point
 from studio.gui.analysis import Drawing
 from studio.gui.words import Word
 
@@ -36,21 +37,25 @@ class Steer:
     scope: str = "all"
     seed: int | None = None
     content: str = "free"
+    automation: tuple[Point, ...] | None = None
 
     @property
     def is_baseline(self) -> bool:
         """Whether nothing is steered."""
-        return not any(value > 0.0 for value in self.strengths.values())
+        silent = self.automation is not None and not any(share for _, share in self.automation)
+        return silent or not any(value > 0.0 for value in self.strengths.values())
 
     def baseline(self) -> Steer:
         """The same conversion with every strength at 0; what only matters when steering is forgotten."""
-        return replace(self, mode="gain", strengths={}, layers=None, scope="all", module="language")
+        return replace(self, mode="gain", strengths={}, layers=None, scope="all", module="language", automation=None)
 
     def canonical(self) -> Steer:
         """Equal for settings that cannot differ in sound: zero strengths dropped, a baseline reduced to itself."""
         if self.is_baseline:
             return self.baseline()
-        return replace(self, strengths={name: value for name, value in sorted(self.strengths.items()) if value > 0.0})
+        level = self.automation is not None and all(share == 1.0 for _, share in self.automation)
+        strengths = {name: value for name, value in sorted(self.strengths.items()) if value > 0.0}
+        return replace(self, strengths=strengths, automation=None if level else self.automation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +140,9 @@ class StudioState(QObject):
         self.auto_play = True
 
     def set_source(self, source: Source | None) -> None:
-        """Another recording: lanes empty and unlock, since what they held was made from another."""
+        """Another recording: lanes empty and unlock, since what they held was made from another; its curve goes too."""
         self.source = source
+        self.set_steer(replace(self.steer, automation=None))
         self.locks.clear()
         self.locks_changed.emit()
         self.source_changed.emit()

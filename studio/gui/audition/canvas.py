@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from studio.esn.automation import Point
 from studio.gui import theme
 from studio.gui.analysis import Drawing
 from studio.gui.formats import clock
@@ -200,6 +202,7 @@ class WaveCanvas(TimeCanvas):
         super().__init__(axis)
         self._lane = lane
         self._drawing: Drawing | None = None
+        self._curve: list[tuple[float, float]] = []
         self._hint = ""
         self._heard = False
         self._scale = 1.0
@@ -219,6 +222,16 @@ class WaveCanvas(TimeCanvas):
         self._drawing = drawing
         self._hint = hint
         self.redraw()
+
+    def show_curve(self, points: Sequence[Point] | None, seconds: float) -> None:
+        """Draw the intensity curve a take was made with, from 0 at the bottom to 1 at the top.
+
+        ``seconds`` is the length of the source its times are of; the take's own length stretches with them.
+        """
+        curve = [(time / seconds, share) for time, share in points or ()]
+        if curve != self._curve:
+            self._curve = curve
+            self.redraw()
 
     def show_scale(self, scale: float) -> None:
         """Draw the waveform this many times as high; all lanes share one scale."""
@@ -251,6 +264,8 @@ class WaveCanvas(TimeCanvas):
         self._draw_wave(painter, self._drawing, colours)
         if self._drawing.pitch is not None:
             self._draw_pitch(painter, self._drawing, colours)
+        if self._curve:
+            self._draw_curve(painter, self._drawing.seconds, colours)
         self._name_pitch_marks(painter, colours)
 
     def pitch_ys(self, hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -291,6 +306,13 @@ class WaveCanvas(TimeCanvas):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40))
         painter.drawPolygon(outline)
+
+    def _draw_curve(self, painter: QPainter, seconds: float, colours: theme.Colours) -> None:
+        ends = ((0.0, self._curve[0][1]), *self._curve, (1.0, self._curve[-1][1]))
+        line = [QPointF(self.x_of(place * seconds), 4 + (1 - share) * (self.height() - 8)) for place, share in ends]
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine))
+        painter.drawPolyline(line)
 
     def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         assert drawing.pitch is not None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
 
 from studio.gui.audition.canvas import Ruler
+from studio.gui.audition.curve import CurveLane
 from studio.gui.audition.lane import LaneView
 from studio.gui.formats import clock, decibels
 from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
@@ -33,6 +36,7 @@ class LanesView(QWidget):
         self._axis = axis
         self.lanes = {lane: LaneView(axis, lane) for lane in LANES}
         self.ruler = Ruler(axis)
+        self.curve = CurveLane(axis)
         self._bar = QScrollBar(Qt.Orientation.Horizontal)
         self._bar.setAccessibleName("Scroll the time axis")
         self._bar.setFixedHeight(10)
@@ -42,6 +46,8 @@ class LanesView(QWidget):
         layout.addWidget(self.ruler)
         for lane in LANES:
             layout.addWidget(self.lanes[lane], 1)
+            if lane == SOURCE:
+                layout.addWidget(self.curve)
         layout.addWidget(self._bar)
         self.ruler.seek_asked.connect(self.seek_asked)
         for view in self.lanes.values():
@@ -49,6 +55,7 @@ class LanesView(QWidget):
             view.canvas.pressed.connect(view.listen.click)
             view.listen_asked.connect(self.listen_asked)
             view.lock_toggled.connect(state.set_locked)
+        self.curve.edited.connect(lambda points: state.set_steer(replace(state.steer, automation=points)))
         self._bar.valueChanged.connect(self._scroll)
         axis.view_changed.connect(self._show_view)
         state.source_changed.connect(self._show_source)
@@ -57,6 +64,7 @@ class LanesView(QWidget):
         state.gains_changed.connect(self._show_gains)
         state.options_changed.connect(self._show_gains)
         state.steer_changed.connect(self._show_hints)
+        state.steer_changed.connect(self._show_curve)
         self.refresh()
 
     def refresh(self) -> None:
@@ -88,7 +96,12 @@ class LanesView(QWidget):
             view.canvas.show_drawing(source.drawing)
             note = "No transcript: type the words on the left to see word errors."
             view.show_words(transcript_words(source.reference), note)
+        self._show_curve()
         self._fit_axis()
+
+    def _show_curve(self) -> None:
+        source = self._state.source
+        self.curve.show_points(self._state.steer.automation, source.drawing.seconds if source is not None else 0.0)
 
     def _show_lane(self, lane: str) -> None:
         view, content = self.lanes[lane], self._state.lanes[lane]
@@ -99,6 +112,9 @@ class LanesView(QWidget):
         seconds = content.drawing.seconds if content is not None and content.drawing is not None else None
         view.length.setText(clock(seconds) if seconds is not None else "")
         view.canvas.show_drawing(content.drawing if content is not None else None, self._hint(lane))
+        view.canvas.show_curve(
+            shown.steer.automation if shown is not None else None, shown.source.seconds if shown else 0
+        )
         view.flags.setText(take_flags(shown.take) if shown is not None else "")
         view.flags.setToolTip(flags_help(shown.take) if shown is not None else "")
         text, bad = take_wer(shown.take) if shown is not None else ("", False)
