@@ -42,8 +42,8 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument(
         "--curve",
         type=_curve,
-        metavar="T:X,T:X,...",
-        help="share X (0 to 1) of every strength at T seconds, straight between",
+        metavar="T:X,...",
+        help="share X (0 to 1) of all strengths at T seconds, straight between",
     )
     parser.add_argument("--mode", choices=MODES, default="gain", help="intervention (default: gain)")
     parser.add_argument("--mask", type=Path, metavar="F", help="ESN mask (default: the one that ships with the model)")
@@ -216,10 +216,8 @@ def _ladder(text: str) -> list[float]:
 
 def _curve(text: str) -> Automation:
     try:
-        points = tuple(
-            (float(time), float(share)) for time, _, share in (part.partition(":") for part in text.split(","))
-        )
-        return Automation(points)
+        pairs = (part.partition(":") for part in text.split(","))
+        return Automation(tuple((float(time), float(share)) for time, _, share in pairs))
     except ValueError:
         raise argparse.ArgumentTypeError(f"write the curve as T:X,T:X, for example 0:0,0.8:1, not '{text}'") from None
     except StudioError as error:
