@@ -62,6 +62,8 @@ class Actions:
         window = self._window
         render = self._menu("&Render")
         self._add(render, "Render", "R", window.studio.renders.render)
+        self._add(render, "Contact sheet…", "K", window.show_sheet)
+        self._add(render, "Auto-intensity…", "I", window.find_intensity)
         renders = window.studio.renders
         cancel = self._add(render, "Cancel the render", "Esc", renders.cancel)
         cancel.setEnabled(False)

@@ -14,6 +14,7 @@ from studio.audio.clip import FloatArray
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, draw_chunks
+from studio.gui.asking import settings_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
@@ -284,25 +285,10 @@ def _summary(steer: Steer) -> str:
 
 def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     """Render and judge; runs in the worker."""
-    from studio.esn.automation import Automation
-    from studio.esn.intervention import Mode, TokenScope
-    from studio.lalm.base import Content
     from studio.session.render import render
-    from studio.session.settings import RenderSettings
 
-    steer, source, mask = arriving.steer, arriving.source, arriving.mask
-    settings = RenderSettings(
-        target=steer.target or "",
-        mode=Mode(steer.mode),
-        strengths=dict(steer.strengths),
-        mask_path=str(mask.path) if mask is not None else None,
-        module=steer.module,
-        layers=steer.layers,
-        scope=TokenScope(steer.scope),
-        automation=Automation(steer.automation) if steer.automation else None,
-        seed=steer.seed,
-        content=Content(steer.content),
-    )
+    source, mask = arriving.source, arriving.mask
+    settings = settings_of(arriving.steer, mask)
     listener = loaded.listener if source.reference else None
     recognise = listener.recogniser(source.reference or "") if listener is not None else None
 

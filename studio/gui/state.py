@@ -27,7 +27,10 @@ TAKE_LANES: tuple[str, ...] = (A, B)
 
 @dataclass(frozen=True)
 class Steer:
-    """The steering panel's values; plain strings, so that showing them needs no model code."""
+    """The steering panel's values; plain strings, so that showing them needs no model code.
+
+    ``muted`` emotions keep their strength on the panel and count as 0; ``automation`` is the intensity curve.
+    """
 
     target: str | None = None
     mode: str = "gain"
@@ -38,24 +41,48 @@ class Steer:
     seed: int | None = None
     content: str = "free"
     automation: tuple[Point, ...] | None = None
+    muted: frozenset[str] = frozenset()
+
+    @property
+    def heard(self) -> dict[str, float]:
+        """The strengths that take effect: above 0 and not muted."""
+        return {name: value for name, value in sorted(self.strengths.items()) if value > 0.0 and name not in self.muted}
 
     @property
     def is_baseline(self) -> bool:
         """Whether nothing is steered."""
         silent = self.automation is not None and not any(share for _, share in self.automation)
-        return silent or not any(value > 0.0 for value in self.strengths.values())
+        return silent or not self.heard
 
     def baseline(self) -> Steer:
         """The same conversion with every strength at 0; what only matters when steering is forgotten."""
-        return replace(self, mode="gain", strengths={}, layers=None, scope="all", module="language", automation=None)
+        return replace(
+            self,
+            mode="gain",
+            strengths={},
+            layers=None,
+            scope="all",
+            module="language",
+            automation=None,
+            muted=frozenset(),
+        )
 
     def canonical(self) -> Steer:
-        """Equal for settings that cannot differ in sound: zero strengths dropped, a baseline reduced to itself."""
+        """Equal for settings that cannot differ in sound: zero and muted strengths dropped, a baseline only itself."""
         if self.is_baseline:
             return self.baseline()
         level = self.automation is not None and all(share == 1.0 for _, share in self.automation)
-        strengths = {name: value for name, value in sorted(self.strengths.items()) if value > 0.0}
-        return replace(self, strengths=strengths, automation=None if level else self.automation)
+        automation = None if level else self.automation
+        return replace(self, strengths=self.heard, muted=frozenset(), automation=automation)
+
+    def mute(self, emotion: str) -> Steer:
+        """With an emotion muted, or heard again."""
+        return replace(self, muted=self.muted ^ {emotion})
+
+    def solo(self, emotion: str) -> Steer:
+        """With all other steered emotions muted; all heard again when they are already."""
+        others = frozenset(name for name in self.strengths if name != emotion)
+        return replace(self, muted=frozenset() if self.muted == others else others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +187,11 @@ class StudioState(QObject):
         if steer != self.steer:
             self.steer = steer
             self.steer_changed.emit()
+
+    def set_strength(self, emotion: str, value: float) -> None:
+        """Another strength of one emotion, heard if it was muted."""
+        steer = self.steer
+        self.set_steer(replace(steer, strengths={**steer.strengths, emotion: value}, muted=steer.muted - {emotion}))
 
     def set_model(self, info: ModelInfo | None) -> None:
         """A model was loaded or closed."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.gui.batches import Batches
 from studio.gui.engine_thread import EngineThread
 from studio.gui.exports import export_to
 from studio.gui.loading import Loader, ModelKeeper, load_default
@@ -37,6 +38,7 @@ class Studio(QObject):
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self._exports = 0
         for each in (*self.workers, self.keeper, self.renders):
