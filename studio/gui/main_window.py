@@ -31,6 +31,7 @@ from studio.gui.audition.transport import Transport
 from studio.gui.clips import ClipPlayer
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.playback import STARTING
+from studio.gui.state import TRACKS
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
@@ -173,6 +174,7 @@ class MainWindow(QMainWindow):
         self._settings.setValue("theme", self.theme.choice)
         for name in OPTIONS:
             self._settings.setValue(f"options/{name}", getattr(self.studio.state, name))
+        self._settings.setValue("options/tracks", ",".join(sorted(self.studio.state.tracks)))
         self.hide()
         self.studio.close()
         super().closeEvent(event)
@@ -301,6 +303,8 @@ class MainWindow(QMainWindow):
             self.restoreState(layout, LAYOUT_VERSION)
         kept = {name: bool(self._settings.value(f"options/{name}", True, type=bool)) for name in OPTIONS}
         self.studio.state.set_options(**kept)
+        tracks = str(self._settings.value("options/tracks", "waveform,pitch")).split(",")
+        self.studio.state.show_tracks(frozenset(TRACKS) & frozenset(tracks))
 
     def _folder(self, purpose: str) -> str:
         return str(self._settings.value(f"folder/{purpose}", str(Path.home())))

@@ -24,6 +24,9 @@ SOURCE, A, B = "source", "A", "B"
 LANES: tuple[str, ...] = (SOURCE, A, B)
 TAKE_LANES: tuple[str, ...] = (A, B)
 
+TRACKS: tuple[str, ...] = ("waveform", "pitch", "energy", "spectrogram")
+"""What every lane can draw."""
+
 
 @dataclass(frozen=True)
 class Steer:
@@ -165,6 +168,7 @@ class StudioState(QObject):
         self.level_match = True
         self.auto_render = True
         self.auto_play = True
+        self.tracks = frozenset({"waveform", "pitch"})
 
     def set_source(self, source: Source | None) -> None:
         """Another recording: lanes empty and unlock, since what they held was made from another; its curve goes too."""
@@ -236,6 +240,11 @@ class StudioState(QObject):
         self.level_match = self.level_match if level_match is None else level_match
         self.auto_render = self.auto_render if auto_render is None else auto_render
         self.auto_play = self.auto_play if auto_play is None else auto_play
+        self.options_changed.emit()
+
+    def show_tracks(self, tracks: frozenset[str]) -> None:
+        """Draw other tracks in all lanes."""
+        self.tracks = tracks
         self.options_changed.emit()
 
     def lane_for(self, *, baseline: bool) -> str | None:

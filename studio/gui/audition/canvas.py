@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from studio.esn.automation import Point
 from studio.gui import theme
 from studio.gui.analysis import Drawing
+from studio.gui.audition.tracks import draw_energy, draw_spectrogram
 from studio.gui.formats import clock
 from studio.gui.timeaxis import TimeAxis
 
@@ -203,6 +204,7 @@ class WaveCanvas(TimeCanvas):
         self._lane = lane
         self._drawing: Drawing | None = None
         self._curve: list[tuple[float, float]] = []
+        self._tracks: frozenset[str] = frozenset()
         self._hint = ""
         self._heard = False
         self._scale = 1.0
@@ -233,6 +235,12 @@ class WaveCanvas(TimeCanvas):
             self._curve = curve
             self.redraw()
 
+    def show_tracks(self, tracks: frozenset[str]) -> None:
+        """Draw other tracks."""
+        if tracks != self._tracks:
+            self._tracks = tracks
+            self.redraw()
+
     def show_scale(self, scale: float) -> None:
         """Draw the waveform this many times as high; all lanes share one scale."""
         if scale != self._scale:
@@ -260,13 +268,22 @@ class WaveCanvas(TimeCanvas):
                 self.rect().adjusted(16, 0, -16, 0), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._hint
             )
             return
-        self._draw_pitch_marks(painter, colours)
-        self._draw_wave(painter, self._drawing, colours)
-        if self._drawing.pitch is not None:
-            self._draw_pitch(painter, self._drawing, colours)
+        drawing, tracks = self._drawing, self._tracks
+        span, size = (self.axis.start, self.axis.stop), (self.width(), self.height())
+        if "spectrogram" in tracks and drawing.spectrum is not None:
+            draw_spectrogram(painter, drawing.spectrum, span, size)
+        if "pitch" in tracks:
+            self._draw_pitch_marks(painter, colours)
+        if "waveform" in tracks:
+            self._draw_wave(painter, drawing, colours)
+        if "energy" in tracks and drawing.spectrum is not None:
+            draw_energy(painter, drawing.spectrum.level, span, size)
+        if "pitch" in tracks and drawing.pitch is not None:
+            self._draw_pitch(painter, drawing, colours)
         if self._curve:
             self._draw_curve(painter, self._drawing.seconds, colours)
-        self._name_pitch_marks(painter, colours)
+        if "pitch" in tracks:
+            self._name_pitch_marks(painter, colours)
 
     def pitch_ys(self, hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Pixels of pitches on the lanes' common logarithmic scale; NaN stays NaN."""

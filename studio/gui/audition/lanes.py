@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
 from studio.gui.audition.canvas import Ruler
 from studio.gui.audition.curve import CurveLane
 from studio.gui.audition.lane import LaneView
+from studio.gui.audition.tracks import TrackToggles, level_at
 from studio.gui.formats import clock, decibels
 from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
 from studio.gui.timeaxis import TimeAxis
@@ -37,6 +38,8 @@ class LanesView(QWidget):
         self.lanes = {lane: LaneView(axis, lane) for lane in LANES}
         self.ruler = Ruler(axis)
         self.curve = CurveLane(axis)
+        self.tracks = TrackToggles(state)
+        self.lanes[SOURCE].header.addWidget(self.tracks)
         self._bar = QScrollBar(Qt.Orientation.Horizontal)
         self._bar.setAccessibleName("Scroll the time axis")
         self._bar.setFixedHeight(10)
@@ -63,6 +66,8 @@ class LanesView(QWidget):
         state.locks_changed.connect(self._show_locks)
         state.gains_changed.connect(self._show_gains)
         state.options_changed.connect(self._show_gains)
+        state.options_changed.connect(self._show_tracks)
+        axis.playhead_changed.connect(self._show_levels)
         state.steer_changed.connect(self._show_hints)
         state.steer_changed.connect(self._show_curve)
         self.refresh()
@@ -75,6 +80,8 @@ class LanesView(QWidget):
         self._show_locks()
         self._show_gains()
         self._show_view()
+        self._show_tracks()
+        self.tracks.refresh()
         self.ruler.redraw()
 
     def show_heard(self, lane: str) -> None:
@@ -155,6 +162,19 @@ class LanesView(QWidget):
         for lane, view in self.lanes.items():
             gain = self._state.gains.get(lane) if self._state.level_match else None
             view.gain.setText(decibels(gain) if gain is not None else "")
+
+    def _show_tracks(self) -> None:
+        for view in self.lanes.values():
+            view.canvas.show_tracks(self._state.tracks)
+        self._show_levels()
+
+    def _show_levels(self, _seconds: float = 0.0) -> None:
+        for lane, view in self.lanes.items():
+            held = self._state.source if lane == SOURCE else self._state.lanes[lane]
+            drawing = held.drawing if held is not None else None
+            shown = drawing is not None and "energy" in self._state.tracks
+            level = level_at(drawing.spectrum, self._axis.playhead) if shown and drawing is not None else None
+            view.meter.setText(f"{decibels(level)}FS" if level is not None else "")
 
     def _fit_axis(self) -> None:
         drawings = [self._state.source.drawing] if self._state.source is not None else []
