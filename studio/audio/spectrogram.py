@@ -51,7 +51,7 @@ def spectrogram(clip: Clip) -> Spectrogram:
 
 
 def _decibels(power: FloatArray) -> FloatArray:
-    return np.maximum(10 * np.log10(np.maximum(power, 1e-12)), FLOOR_DB).astype(np.float32)
+    return np.asarray(np.maximum(10 * np.log10(np.maximum(power, 1e-12)), FLOOR_DB), np.float32)
 
 
 def _filters(rate: int, size: int) -> npt.NDArray[np.float64]:

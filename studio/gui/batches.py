@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -106,14 +106,14 @@ class Batches(QObject):
             for emotion in emotions
         ]
         job = partial(_render_sheet, loaded, source, mask, tuple(emotions), tuple(strengths), steers)
-        self._submit(job, self.sheet_ready)
+        self._submit(job, self.sheet_ready.emit)
 
     def search(self, emotion: str) -> None:
         """Search the strongest setting of an emotion that keeps words and voice; the panel's other values stay."""
         loaded, source, mask = self._keeper.loaded, self._state.source, self._state.mask
         if self.blocked(emotion) is not None or loaded is None or source is None or mask is None:
             return
-        self._submit(partial(_search, loaded, source, mask, self._state.steer, emotion), self.search_ready)
+        self._submit(partial(_search, loaded, source, mask, self._state.steer, emotion), self.search_ready.emit)
 
     def keep(self, cell: Cell, source: Source, mask: ShownMask | None) -> ShownTake:
         """Put a cell among the takes, once; the take it is now."""
@@ -129,12 +129,12 @@ class Batches(QObject):
         """Stop the batch under way."""
         self._worker.cancel(_SLOT)
 
-    def _submit(self, job: partial[object], ready: Signal) -> None:
+    def _submit(self, job: Callable[[JobContext], object], tell: Callable[[object], None]) -> None:
         self._set_active(True)
 
         def done(result: object) -> None:
             self._set_active(False)
-            ready.emit(result)  # type: ignore[attr-defined]
+            tell(result)
 
         self._worker.submit(_SLOT, job, done, failed=self._fail, progress=self.progress.emit)
 

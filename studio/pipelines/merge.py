@@ -13,7 +13,8 @@ from typing import Any
 from studio import __version__, atomic
 from studio.corpora.base import fingerprint_of
 from studio.emotions import EMOTIONS
-from studio.pipelines.evidence import STATISTICS, statistics_of
+from studio.pipelines.drawing import STATISTICS
+from studio.pipelines.evidence import statistics_of
 from studio.pipelines.records import (
     CONVERSIONS,
     CORPUS,

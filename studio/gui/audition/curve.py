@@ -165,9 +165,9 @@ class CurveLane(TimeCanvas):
             self._remove(chosen)
         elif key == Qt.Key.Key_Escape:
             self._choose(None)
-        elif key in _MOVES:
+        elif (move := _MOVES.get(Qt.Key(key))) is not None:
             seconds, share = self.points[chosen]
-            along, up = _MOVES[key]
+            along, up = move
             self._move(chosen, (seconds + along * _STEP_SECONDS, share + up * _STEP_SHARE))
         else:
             super().keyPressEvent(event)
