@@ -12,6 +12,7 @@ from studio.cli_export import add_format_arguments, add_name_arguments, export_o
 from studio.cli_output import ProgressBar, UsageError, print_json, say, table
 from studio.emotions import TARGETS, parse_emotion
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 
 if TYPE_CHECKING:
     # torch loads only once a render really starts; --help must not wait for it.
@@ -48,6 +49,12 @@ def add_parsers(verbs: Any) -> None:
         type=_emotion,
         metavar="EMO",
         help="climb with EMO instead of the target; repeatable, to climb with several together",
+    )
+    parser.add_argument(
+        "--curve",
+        type=_curve,
+        metavar="T:X,...",
+        help="share X (0 to 1) of all strengths at T seconds, straight between",
     )
     parser.add_argument("--mode", choices=MODES, default="gain", help="intervention (default: gain)")
     parser.add_argument("--mask", type=Path, metavar="F", help="ESN mask (default: the one that ships with the model)")
@@ -214,6 +221,7 @@ def _settings(
             module=args.module,
             layers=args.layers,
             scope=TokenScope(args.scope),
+            automation=args.curve,
             seed=args.seed,
             content=content_for(source, model.info, wanted),
         )
@@ -268,6 +276,16 @@ def _strength(text: str) -> tuple[str, float]:
 
 def _ladder(text: str) -> list[float]:
     return [_number(part) for part in text.split(",")]
+
+
+def _curve(text: str) -> Automation:
+    try:
+        pairs = (part.partition(":") for part in text.split(","))
+        return Automation(tuple((float(time), float(share)) for time, _, share in pairs))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"write the curve as T:X,T:X, for example 0:0,0.8:1, not '{text}'") from None
+    except StudioError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _window(text: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from studio.audio.files import save_wav
 from studio.cli import build_parser
 from studio.cli_render import MODES, render_all, run
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, TokenScope
 from studio.lalm.base import Content
 from tests.toy import ToyJudge, ToyLALM, tone, toy_mask
@@ -47,6 +48,7 @@ def test_every_setting_reaches_the_model(tmp_path: Path, mask: Path, recording: 
     code = render(
         model, tmp_path / "out", recording, "--to", "anger", "--strength", "sad=0.25", "--strength", "ANG=0.5",
         "--mode", "add", "--mask", mask, "--layers", "0-1", "--seed", 7, "--scope", "generated", "--content", "free",
+        "--curve", "0.2:0,0.8:1",
     )  # fmt: skip
     assert code == 0
     ((request,),) = model.batches
@@ -57,6 +59,7 @@ def test_every_setting_reaches_the_model(tmp_path: Path, mask: Path, recording: 
     assert request.steering.mode is Mode.ADD
     assert dict(request.steering.strengths) == {"sad": 0.25, "angry": 0.5}
     assert request.steering.layers == (0, 1)
+    assert request.steering.automation == Automation(((0.2, 0.0), (0.8, 1.0)))
     assert request.steering.scope is TokenScope.GENERATED
 
 
@@ -251,3 +254,15 @@ def test_a_mask_that_cannot_be_used_is_one_sentence(tmp_path: Path, mask: Path, 
     assert sentence.endswith(".")
     assert model.batches == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("curve", "sentence"), [("loud", "write the curve as T:X"), ("1:0.5,0:1", "order of time"), ("0:2", "from 0 to 1")]
+)
+def test_a_curve_that_makes_no_sense_is_wrong_usage(
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str], curve: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        render(ToyLALM(), tmp_path / "out", recording, "--to", "sad", "--curve", curve)
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err

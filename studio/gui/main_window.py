@@ -21,18 +21,21 @@ from PySide6.QtWidgets import (
 
 from studio.audio.files import SUFFIXES
 from studio.gui.actions import Actions, ButtonKeys, KeysDialog
+from studio.gui.audition.found import FoundDialog
 from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
+from studio.gui.audition.sheet import SheetDialog
 from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
+from studio.gui.clips import ClipPlayer
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.playback import STARTING
+from studio.gui.state import TRACKS
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
 from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar
-from studio.gui.wizard.clips import ClipPlayer
 
 if TYPE_CHECKING:
     # The wizard's pages are made when they are first asked for; the window opens without waiting for them.
@@ -64,6 +67,8 @@ class MainWindow(QMainWindow):
         self.library = LibraryPanel(state, studio.sources)
         self.steering = SteeringPanel(state)
         self.clips = ClipPlayer(studio.playback, studio.sound_worker)
+        self.sheet = SheetDialog(state, studio.batches, self.clips, self)
+        self.found = FoundDialog(state, studio.batches, self.clips, self)
         self.wizard: FindNeurons | None = None
         self._closing = False
         studio.search.remember_in(settings)
@@ -147,6 +152,20 @@ class MainWindow(QMainWindow):
         self.wizard.come_back()
         return self.wizard
 
+    def show_sheet(self) -> None:
+        """Open the contact sheet."""
+        self.sheet.show()
+        self.sheet.raise_()
+
+    def find_intensity(self) -> None:
+        """Search the strongest intensity of the target emotion that keeps words and voice."""
+        target = self.studio.state.steer.target
+        reason = self.studio.batches.blocked(target)
+        if reason is not None or target is None:
+            self.notices.add(Notice(f"{reason or 'Choose a target emotion first'}.", kind="info"))
+        else:
+            self.found.start(target)
+
     def show_keys(self) -> None:
         """Show what every key does."""
         dialog = KeysDialog(self, self.actions_)
@@ -180,6 +199,7 @@ class MainWindow(QMainWindow):
         self._settings.setValue("theme", self.theme.choice)
         for name in OPTIONS:
             self._settings.setValue(f"options/{name}", getattr(self.studio.state, name))
+        self._settings.setValue("options/tracks", ",".join(sorted(self.studio.state.tracks)))
         self.hide()
         self.studio.close()
         super().closeEvent(event)
@@ -282,8 +302,12 @@ class MainWindow(QMainWindow):
         self.library.assign_asked.connect(studio.renders.assign)
         self.library.export_asked.connect(self.ask_export)
         self.steering.render_asked.connect(studio.renders.render)
+        self.steering.sheet_asked.connect(self.show_sheet)
+        self.steering.auto_asked.connect(self.find_intensity)
         studio.renders.active_changed.connect(self._show_blocked)
         studio.keeper.loaded_changed.connect(self._show_blocked)
+        for changed in (state.steer_changed, state.mask_changed):
+            changed.connect(self._show_blocked)
         studio.keeper.taken_changed.connect(self._show_blocked)
         studio.keeper.status_changed.connect(self.device.setText)
         state.source_changed.connect(self._show_title)
@@ -304,6 +328,8 @@ class MainWindow(QMainWindow):
             self.restoreState(layout, LAYOUT_VERSION)
         kept = {name: bool(self._settings.value(f"options/{name}", True, type=bool)) for name in OPTIONS}
         self.studio.state.set_options(**kept)
+        tracks = str(self._settings.value("options/tracks", "waveform,pitch")).split(",")
+        self.studio.state.show_tracks(frozenset(TRACKS) & frozenset(tracks))
 
     def _folder(self, purpose: str) -> str:
         return str(self._settings.value(f"folder/{purpose}", str(Path.home())))
@@ -333,6 +359,8 @@ class MainWindow(QMainWindow):
 
     def _show_blocked(self) -> None:
         self.steering.allow_render(self.studio.renders.blocked())
+        batches = self.studio.batches
+        self.steering.allow_batches(batches.blocked(), batches.blocked(self.studio.state.steer.target))
 
     def _recolour(self) -> None:
         # After the style sheet has reached every widget.

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.gui.batches import Batches
 from studio.gui.engine_thread import EngineThread
 from studio.gui.exports import Exports
 from studio.gui.loading import Loader, ModelKeeper, load_default
@@ -35,6 +36,7 @@ class Studio(QObject):
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self.exports = Exports(self.chores)
         for each in (*self.workers, self.keeper, self.renders, self.exports):

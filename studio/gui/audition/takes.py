@@ -232,7 +232,9 @@ class TakeDelegate(QStyledItemDelegate):
 def summary(shown: ShownTake) -> str:
     """What steered a take, in a few words."""
     settings = shown.take.settings
-    return steering_summary(settings.target, str(settings.mode), settings.strengths, settings.layers)
+    return steering_summary(
+        settings.target, str(settings.mode), settings.strengths, settings.layers, curve=settings.automation is not None
+    )
 
 
 def describe(shown: ShownTake) -> str:

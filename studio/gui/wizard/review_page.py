@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton
 
+from studio.gui.clips import ClipPlayer
 from studio.gui.icons import icon
 from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
 from studio.gui.widgets.toggles import Segments
-from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.conversions import ConversionsList, audio_of
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
+from studio.gui.clips import ClipPlayer
 from studio.gui.formats import duration
 from studio.gui.icons import icon
 from studio.gui.localize.heatmap import HeatmapView
 from studio.gui.widgets.layout import ElidedLabel, explain, heading, small, tight
 from studio.gui.widgets.progress import ThinBar
-from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.conversions import ConversionsList, audio_of
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search, Stage

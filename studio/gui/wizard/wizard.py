@@ -10,11 +10,11 @@ from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMessageBox, QWidget, QWizard
 
 from studio.gui import theme
+from studio.gui.clips import ClipPlayer
 from studio.gui.playback import Playback
 from studio.gui.theme import Theme
 from studio.gui.widgets.notices import Notice
 from studio.gui.wizard.check_page import CheckPage
-from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.dataset_page import DatasetPage
 from studio.gui.wizard.model_page import ModelPage
 from studio.gui.wizard.page import Page
