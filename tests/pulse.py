@@ -30,22 +30,23 @@ _PATIENCE_SECONDS = 20.0
 Samples = npt.NDArray[np.float32]
 
 
-def _parec(env: dict[str, str], stdout: int) -> subprocess.Popen[bytes]:
-    """``parec`` listening to the sink, mono float32; the short latency makes the sink tick like a sound card."""
-    command = ["parec", "-d", f"{SINK}.monitor", "--raw", "--format=float32le", "--channels=1"]
+def _parec(env: dict[str, str], stdout: int, sink: str = SINK) -> subprocess.Popen[bytes]:
+    """``parec`` listening to a sink, mono float32; the short latency makes the sink tick like a sound card."""
+    command = ["parec", "-d", f"{sink}.monitor", "--raw", "--format=float32le", "--channels=1"]
     return subprocess.Popen([*command, f"--rate={RATE}", "--latency-msec=20"], env=env, stdout=stdout)
 
 
 class Recording:
     """What the sink plays from the moment this is entered, as mono float32 at 48 kHz."""
 
-    def __init__(self, env: dict[str, str]) -> None:
+    def __init__(self, env: dict[str, str], sink: str = SINK) -> None:
         self._env = env
+        self._sink = sink
         self._heard = bytearray()
         self._more = threading.Condition()
 
     def __enter__(self) -> Recording:
-        self._parec = _parec(self._env, subprocess.PIPE)
+        self._parec = _parec(self._env, subprocess.PIPE, self._sink)
         assert self._parec.stdout is not None
         self._thread = threading.Thread(target=self._listen, args=[self._parec.stdout], name="parec")
         self._thread.start()
@@ -110,14 +111,31 @@ class NullSink:
         self._listener.wait()
         subprocess.run(["pulseaudio", "--kill"], env=self.env, capture_output=True, check=False)
 
-    def recording(self) -> Recording:
+    def recording(self, sink: str = SINK) -> Recording:
         """Listen for as long as the ``with`` block lasts; what plays from then on can be read."""
-        return Recording(self.env)
+        return Recording(self.env, sink)
+
+    def add(self, sink: str) -> None:
+        """Plug in another sink."""
+        load_sink(sink, self.env)
 
     def record(self, seconds: float) -> Samples:
         """What the sink plays during the next ``seconds``."""
         with self.recording() as recording:
             return recording.read(seconds)
+
+
+def load_sink(sink: str = SINK, env: dict[str, str] | None = None) -> None:
+    """Plug a sink into the server that ``env``, or this process's environment, points to."""
+    command = ["pactl", "load-module", "module-null-sink", f"sink_name={sink}", f"rate={RATE}"]
+    subprocess.run(command, env=env, check=True, capture_output=True)
+
+
+def unload_sink(sink: str = SINK) -> None:
+    """Pull a sink out of the server that this process's environment points to."""
+    listed = subprocess.run(["pactl", "list", "short", "modules"], check=True, capture_output=True, text=True).stdout
+    module = next(line.split("\t")[0] for line in listed.splitlines() if f"sink_name={sink} " in f"{line} ")
+    subprocess.run(["pactl", "unload-module", module], check=True, capture_output=True)
 
 
 @contextmanager

@@ -18,10 +18,11 @@ import soundfile
 from studio.atomic import reason, replace_bytes
 from studio.audio.clip import Clip, FloatArray
 from studio.audio.containers import ForgivingReader, is_cut_short, looks_like_audio
+from studio.audio.transcode import NoDecoderError, UndecodableError, decoded, is_mpeg4
 from studio.errors import StudioError
 
-FORMATS = "WAV, FLAC, MP3, Ogg, Opus or AIFF"
-SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif")
+FORMATS = "WAV, FLAC, MP3, Ogg, Opus, AIFF or M4A"
+SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".m4a")
 """What a file dialog offers; a file's content decides, not its name."""
 
 LOWEST_RATE = 4_000
@@ -48,11 +49,22 @@ class _UnreadableError(Exception):
 class Sound:
     """A sound file being read: ``rate`` in Hz and number of ``channels``; see ``open_sound``."""
 
-    def __init__(self, file: Path, stream: IO[bytes], sound: soundfile.SoundFile, max_seconds: float | None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        stream: IO[bytes],
+        sound: soundfile.SoundFile,
+        max_seconds: float | None,
+        taker: str,
+        *,
+        is_excerpt: bool,
+    ) -> None:
         self.rate: int = sound.samplerate
         self.channels: int = sound.channels
         self._file, self._stream, self._sound = file, stream, sound
-        _require_length(file, sound, max_seconds)
+        _require_length(file, sound)
+        if max_seconds is not None and sound.frames > max_seconds * sound.samplerate:
+            _refuse_length(file, None if is_excerpt else sound.frames / sound.samplerate, max_seconds, taker)
 
     def blocks(self) -> Iterator[FloatArray]:
         """The samples, float32 [frames, channels], a piece at a time; raises what ``open_sound`` names."""
@@ -76,25 +88,48 @@ class Sound:
 
 
 @contextmanager
-def open_sound(path: str | os.PathLike[str], max_seconds: float | None = None) -> Iterator[Sound]:
+def open_sound(
+    path: str | os.PathLike[str], max_seconds: float | None = None, taker: str = "this model"
+) -> Iterator[Sound]:
     """Open a sound file to read it in blocks, inside a ``with`` statement.
 
-    The length is checked against ``max_seconds`` from the header, before anything is decoded. Raises AudioFileError
-    when the file is missing, a folder, empty, no audio, damaged or cut short, too long, without samples, or holds
-    samples that are not usable numbers.
+    The length is checked against ``max_seconds``, the limit of ``taker``, from the header, before anything is decoded
+    (M4A alone is decoded first, up to that length). Raises AudioFileError when the file is missing, a folder, empty,
+    no audio, damaged or cut short, too long, without samples, holds samples that are not usable numbers, or needs
+    ffmpeg and there is none.
     """
     file = Path(path)
     try:
         _require_file(file)
-        stream = file.open("rb")
+        with file.open("rb") as stream:
+            packed = is_mpeg4(stream)
     except OSError as error:
         raise AudioFileError(f"'{file}' cannot be opened: {reason(error)}.") from error
-    with stream:
+    if not packed:
+        with _open(file, file, max_seconds, taker) as sound:
+            yield sound
+        return
+    try:
+        with decoded(file, max_seconds) as plain, _open(file, plain, max_seconds, taker) as sound:
+            yield sound
+    except NoDecoderError as error:
+        raise AudioFileError(
+            f"'{file.name}' is an M4A file, and the program ffmpeg that reads those is not installed; "
+            "install ffmpeg, or convert the file to WAV."
+        ) from error
+    except UndecodableError as error:
+        raise AudioFileError(f"'{file.name}' is damaged or holds no sound; copy or export it again.") from error
+
+
+@contextmanager
+def _open(file: Path, content: Path, max_seconds: float | None, taker: str) -> Iterator[Sound]:
+    """Open what libsndfile reads from ``content``; whatever is wrong is said of ``file``."""
+    with content.open("rb") as stream:
         known = False
         try:
             known = looks_like_audio(stream)
             with soundfile.SoundFile(ForgivingReader(stream)) as sound:
-                yield Sound(file, stream, sound, max_seconds)
+                yield Sound(file, stream, sound, max_seconds, taker, is_excerpt=content != file)
         except (soundfile.SoundFileError, _UnreadableError) as error:
             if known:
                 raise AudioFileError(f"'{file.name}' is damaged or cut short; copy or export it again.") from error
@@ -105,12 +140,12 @@ def open_sound(path: str | os.PathLike[str], max_seconds: float | None = None) -
             raise AudioFileError(f"'{file}' cannot be read: {reason(error)}.") from error
 
 
-def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None) -> Clip:
+def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None, taker: str = "this model") -> Clip:
     """Read a sound file as mono float32 at its own rate; channels are averaged and the clip is named after the file.
 
     Raises AudioFileError as ``open_sound`` does.
     """
-    with open_sound(path, max_seconds) as sound:
+    with open_sound(path, max_seconds, taker) as sound:
         # Mixed down as they come: many channels do not decide how much memory is taken.
         blocks = [block.mean(axis=1, dtype=np.float64).astype(np.float32) for block in sound.blocks()]
         return Clip(np.concatenate(blocks), sound.rate, Path(path).stem)
@@ -178,7 +213,7 @@ def _require_file(file: Path) -> None:
         raise AudioFileError(f"'{file.name}' is empty (zero bytes); export or copy it again.")
 
 
-def _require_length(file: Path, sound: soundfile.SoundFile, max_seconds: float | None) -> None:
+def _require_length(file: Path, sound: soundfile.SoundFile) -> None:
     if sound.format not in _CONTAINERS:
         raise _UnreadableError
     rate, frames = sound.samplerate, sound.frames
@@ -189,11 +224,13 @@ def _require_length(file: Path, sound: soundfile.SoundFile, max_seconds: float |
         )
     if frames <= 0:
         raise AudioFileError(f"'{file.name}' holds no samples; record or export it again.")
-    if max_seconds is not None and frames > max_seconds * rate:
-        raise AudioFileError(
-            f"'{file.name}' is {_length(frames / rate)} long; this model takes up to {max_seconds:g} s. "
-            "Trim it and open it again."
-        )
+
+
+def _refuse_length(file: Path, seconds: float | None, max_seconds: float, taker: str) -> None:
+    """Say that a file is too long; ``seconds`` None where only its beginning was decoded."""
+    limit = f"{max_seconds:g} s" if max_seconds < 60.0 else _length(max_seconds)
+    length = f"is {_length(seconds)} long" if seconds is not None else "is too long"
+    raise AudioFileError(f"'{file.name}' {length}; {taker} takes up to {limit}. Trim it and open it again.")
 
 
 def _require_usable(file: Path, block: FloatArray, offset: int, rate: int) -> None:

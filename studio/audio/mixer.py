@@ -24,6 +24,10 @@ RESUME_SECONDS = 0.1
 """After an underrun, how much must be waiting before playback goes on: one gap is better than a stutter."""
 
 
+GRAIN_SECONDS = 0.08
+"""What is heard at each place while scrubbing."""
+
+
 class SampleBuffer:
     """The samples of one source at the mixer's rate; grows while it is being rendered to.
 
@@ -77,6 +81,7 @@ class _Intent:
     loop: tuple[int, int | None] | None = None
     seek_to: int = 0
     seek_ticket: int = 0
+    scrubs: bool = False
 
 
 @dataclass
@@ -100,6 +105,8 @@ class Mixer:
         self._curve = (np.sin(np.linspace(0.0, np.pi / 2.0, self._fade + 1)) ** 2).astype(np.float32)
         self._gain_step = 1.0 / (GAIN_SECONDS * rate)
         self._resume = max(2 * self._fade, round(RESUME_SECONDS * rate))
+        self._grain = max(2 * self._fade, round(GRAIN_SECONDS * rate))
+        self._grain_left = 0
         self._intent = _Intent()
         self._position = 0
         self._seek_done = 0
@@ -131,9 +138,12 @@ class Mixer:
         """How many times playback has come to the end of its source by itself."""
         return self._ends
 
-    def select(self, buffer: SampleBuffer | None) -> None:
-        """Play ``buffer`` from now on, at the same position; with None the position waits in silence."""
-        self._intent = replace(self._intent, buffer=buffer)
+    def select(self, buffer: SampleBuffer | None, frame: int | None = None) -> None:
+        """Play ``buffer`` from now on, at the same position or from ``frame``; with None the position waits, silent."""
+        intent = replace(self._intent, buffer=buffer)
+        if frame is not None:
+            intent = replace(intent, seek_to=max(0, frame), seek_ticket=intent.seek_ticket + 1, scrubs=False)
+        self._intent = intent
 
     def play(self) -> None:
         """Play from the current position, or from the start when the source had come to its end."""
@@ -148,10 +158,13 @@ class Mixer:
         """Fade out and stay where we are."""
         self._intent = replace(self._intent, playing=False)
 
-    def seek(self, frame: int) -> None:
-        """Go on from ``frame`` (0 when negative)."""
+    def seek(self, frame: int, *, scrub: bool = False) -> None:
+        """Go on from ``frame`` (0 when negative); while stopped, ``scrub`` plays one grain from there.
+
+        A grain is heard out before the next one, which is that of the newest place, begins.
+        """
         intent = self._intent
-        self._intent = replace(intent, seek_to=max(0, frame), seek_ticket=intent.seek_ticket + 1)
+        self._intent = replace(intent, seek_to=max(0, frame), seek_ticket=intent.seek_ticket + 1, scrubs=scrub)
 
     def loop(self, region: tuple[int, int | None] | None) -> None:
         """Repeat the frames from region[0] up to region[1] (None: to the end of whatever plays); None plays once.
@@ -180,16 +193,27 @@ class Mixer:
         for tail in self._tails:
             self._mix(tail, out)
         self._tails = [tail for tail in self._tails if tail.phase > 0]
+        wanted = self._wants_sound(intent)
         moved = intent.seek_ticket != self._seek_done
+        if moved and intent.scrubs and self._grain_left > 0 and not wanted:
+            moved = False
+        elif moved or wanted:
+            # Playing on takes over from a grain where that began, which is where the position still stands.
+            moved = moved or self._grain_left > 0
+            self._grain_left = self._grain if intent.scrubs and not wanted else 0
         if self._voice is not None and (
-            moved or self._voice.buffer is not intent.buffer or not self._wants_sound(intent)
+            moved or self._voice.buffer is not intent.buffer or not (wanted or self._grain_left)
         ):
             self._release(out)
         if moved:
             self._position = intent.seek_to
             self._seek_done = intent.seek_ticket
-        if intent.buffer is not None and self._wants_sound(intent):
+        if intent.buffer is not None and wanted:
             self._advance(intent, intent.buffer, out)
+        elif intent.buffer is not None and self._grain_left > 0:
+            self._scrub(intent.buffer, out)
+        else:
+            self._grain_left = 0
         np.clip(out, -1.0, 1.0, out=out)
         self._level = max(float(out.max()), -float(out.min())) if frames else 0.0
         return out
@@ -228,6 +252,22 @@ class Mixer:
                 self._ends += 1
                 return
             self._position = loop[0]
+
+    def _scrub(self, buffer: SampleBuffer, out: FloatArray) -> None:
+        """Play on in the grain; the position stays where it began."""
+        _, length, finished = buffer.view()
+        done = self._grain - self._grain_left
+        # What still grows has no end to fade out into.
+        room = math.inf if finished else length - self._fade - self._position - done
+        count = int(min(len(out), self._grain_left, max(0.0, room)))
+        if self._voice is None and count > 0:
+            self._voice = _Voice(buffer, self._position + done, buffer.gain)
+        if self._voice is not None:
+            self._mix(self._voice, out[:count])
+        self._grain_left -= count
+        if self._grain_left == 0 or count < len(out):
+            self._grain_left = 0
+            self._release(out[count:])
 
     def _release(self, out: FloatArray) -> None:
         """Let the sounding voice fade out, beginning with ``out``, the rest of this block."""

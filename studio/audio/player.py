@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.audio.clip import Clip, FloatArray
-from studio.audio.device import OutputDevice, OutputStream, PlayerUnavailable, find_output
+from studio.audio.device import Device, OutputStream, SoundUnavailable, find_output
 from studio.audio.mixer import Mixer
 from studio.audio.sources import Source
 
-__all__ = ["Player", "PlayerUnavailable"]
+__all__ = ["Player", "SoundUnavailable"]
 
 RATE_WITHOUT_DEVICE = 48_000
 
@@ -25,8 +25,8 @@ RATE_WITHOUT_DEVICE = 48_000
 class Player:
     """Plays named clips, one at a time and in step: choosing another keeps the position and cross-fades.
 
-    Times are seconds. Methods may be called from any thread and return at once, except that the first ``play`` (or
-    ``warm_up``, meant for a background thread) loads PortAudio and opens the device. ``on_stopped`` is called, from
+    Times are seconds. Methods may be called from any thread and return at once, except those of the device (meant for
+    a background thread) and the first ``play``, which load PortAudio and open it. ``on_stopped`` is called, from
     the sound thread, when playback stops by itself: at the end, or (``available`` is then False) because the device
     went away; it must return immediately. One player per process; close it when done.
     """
@@ -39,6 +39,8 @@ class Player:
         self._selected = ""
         self._stream: OutputStream | None = None
         self._reason: str | None = None
+        self._wanted = ""
+        self._output = ""
         self._underflows = 0
         # Opening a device takes a while; what only changes the mixer must not wait for it. Where both are held, the
         # device's is taken first. The sound thread takes neither while it plays.
@@ -89,11 +91,11 @@ class Player:
             if source is not None:
                 source.buffer.gain = self._gains[name]
 
-    def set_source(self, name: str) -> None:
-        """Hear ``name`` from now on, at the same position; a name without samples yet is silence that waits."""
+    def set_source(self, name: str, stretch: float = 1.0) -> None:
+        """Hear ``name`` from now on, at ``stretch`` times the position; a name without samples is a silent wait."""
         with self._state_lock:
             self._selected = name
-            self._select()
+            self._select(None if stretch == 1.0 else round(self._mixer.position * stretch))
 
     @property
     def source(self) -> str:
@@ -111,12 +113,12 @@ class Player:
     def play(self) -> None:
         """Play on from ``position``, or from the start after the end.
 
-        Raises PlayerUnavailable when nothing can be heard, after having looked for a device anew.
+        Raises SoundUnavailable when nothing can be heard, after having looked for a device anew.
         """
         with self._device_lock:
             try:
                 self._open().start()
-            except PlayerUnavailable as error:
+            except SoundUnavailable as error:
                 self._reason = str(error)
                 raise
             with self._state_lock:
@@ -131,6 +133,11 @@ class Player:
         """Go to ``seconds`` (0 when negative), playing or not."""
         with self._state_lock:
             self._mixer.seek(round(seconds * self._mixer.rate))
+
+    def scrub(self, seconds: float) -> None:
+        """Go to ``seconds`` as ``seek`` does; while stopped, one short grain from there is heard."""
+        with self._state_lock:
+            self._mixer.seek(round(seconds * self._mixer.rate), scrub=True)
 
     def loop(self, region: tuple[float, float | None] | None) -> None:
         """Repeat from region[0] to region[1] seconds (None: the end of what plays), or, with None, do not repeat."""
@@ -183,13 +190,44 @@ class Player:
         """How many blocks came too late for the device so far."""
         return self._underflows
 
+    @property
+    def running(self) -> bool:
+        """Whether the stream is open and goes on, so that nothing need be waited for."""
+        stream = self._stream
+        return stream is not None and stream.running
+
+    @property
+    def output(self) -> str:
+        """Name of the device that is open; empty without one."""
+        return self._output
+
     def warm_up(self) -> None:
-        """Load PortAudio and open the device, so that the first ``play`` is instant; failure shows in ``reason``."""
+        """Load PortAudio and start the stream, so that the first ``play`` is instant; failure shows in ``reason``."""
         with self._device_lock:
-            try:
-                self._open()
-            except PlayerUnavailable as error:
-                self._reason = str(error)
+            self._try_start()
+
+    def look_again(self) -> None:
+        """List devices afresh and open the stream anew, so that it follows the system's default.
+
+        Nothing happens while something plays, for that would be interrupted.
+        """
+        with self._device_lock:
+            if not self.playing:
+                self._drop_stream()
+                self._try_start(afresh=True)
+
+    def choose_output(self, name: str) -> None:
+        """Play through the device of that name from now on, or, with an empty name, through the system's default.
+
+        While it is not connected the default is used. What plays goes on playing; failure shows in ``reason``.
+        """
+        with self._device_lock:
+            playing = self.playing
+            self._wanted = name
+            self._drop_stream()
+            if self._try_start() and playing:
+                with self._state_lock:
+                    self._mixer.play()
 
     def close(self) -> None:
         """Stop and give the device back; a later ``play`` opens it again."""
@@ -203,33 +241,53 @@ class Player:
         self._sources[name] = source
         return source
 
-    def _select(self) -> None:
+    def _select(self, frame: int | None = None) -> None:
         source = self._sources.get(self._selected)
-        self._mixer.select(source.buffer if source is not None else None)
+        self._mixer.select(source.buffer if source is not None else None, frame)
 
-    def _open(self) -> OutputStream:
-        """The open stream, a new one where there is none or the last one failed; raises PlayerUnavailable."""
+    def _try_start(self, *, afresh: bool = False) -> bool:
+        """Start the stream; whether that worked. The device's lock is held."""
+        try:
+            self._open(afresh=afresh).start()
+        except SoundUnavailable as error:
+            self._reason = str(error)
+            return False
+        return True
+
+    def _open(self, *, afresh: bool = False) -> OutputStream:
+        """The open stream, a new one where there is none or the last one failed; raises SoundUnavailable."""
         if self._stream is None or self._reason:
             self._drop_stream()
-            device = find_output(afresh=bool(self._reason))
+            device = find_output(self._wanted, afresh=afresh or bool(self._reason))
             self._fit(device)
             self._stream = OutputStream(device, self._fill, self._lost)
+            self._output = device.name
             self._reason = ""
         return self._stream
 
     def _drop_stream(self) -> None:
-        stream, self._stream = self._stream, None
+        stream, self._stream, self._output = self._stream, None, ""
         if stream is not None:
             stream.close()
         with self._state_lock:
             self._mixer.stop()
 
-    def _fit(self, device: OutputDevice) -> None:
+    def _fit(self, device: Device) -> None:
         """Bring sources, position and loop to the device's rate; the new mixer starts without a sounding voice."""
+        fitted: dict[Source, Source] = {}
+        if device.rate != self._mixer.rate:
+            with self._state_lock:
+                whole = [source for source in self._sources.values() if source.finished]
+            # An hour takes a while to resample; nobody who only asks for something else waits for it.
+            fitted = {source: source.at_device_rate(device.rate) for source in whole}
         with self._state_lock:
             if device.rate != self._mixer.rate:
-                for source in self._sources.values():
-                    source.refit(device.rate)
+                for name, source in self._sources.items():
+                    if source in fitted:
+                        self._sources[name] = fitted[source]
+                        fitted[source].buffer.gain = source.buffer.gain
+                    else:
+                        source.refit(device.rate)
             self._mixer = self._mixer.at_rate(device.rate)
             self._select()
 

@@ -37,6 +37,15 @@ class Source:
         self._convert(np.zeros(0, np.float32), last=True)
         self.buffer.finish()
 
+    def at_device_rate(self, device_rate: int) -> Source:
+        """A source of the same samples, ready for a device of another rate; this one stays as it is."""
+        other = Source(self.rate, device_rate, self.buffer.gain)
+        for chunk in self._chunks:
+            other.append(chunk)
+        if self.finished:
+            other.finish()
+        return other
+
     def refit(self, device_rate: int) -> None:
         """Make ``buffer`` anew for a device of another rate."""
         self.buffer = self._begin(device_rate, self.buffer.gain)

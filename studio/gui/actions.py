@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
 
+from studio.gui.soundmenu import SoundMenu
 from studio.gui.state import SOURCE, TRACKS, A, B
 from studio.gui.widgets.layout import small
 
@@ -32,8 +33,10 @@ class Actions:
     def _file(self) -> None:
         window = self._window
         menu = self._menu("&File")
-        self._add(menu, "&Open recording…", "Ctrl+O", window.ask_open)
-        self._add(menu, "Open &mask…", "Ctrl+Shift+O", window.ask_mask)
+        self._add(menu, "&Open recordings…", "Ctrl+O", window.ask_open)
+        menu.addMenu(window.recent.menu)
+        self._add(menu, "Record from a &microphone…", "Ctrl+R", window.ask_record)
+        self._add(menu, "Open m&ask…", "Ctrl+Shift+O", window.ask_mask)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
         menu.addSeparator()
         self._add(menu, "&Export takes…", "Ctrl+E", window.ask_export)
@@ -55,6 +58,8 @@ class Actions:
         menu.addSeparator()
         state = studio.state
         self._add(menu, "Level match", "M", lambda: state.set_options(level_match=not state.level_match))
+        proportional = self._add(menu, "Align lanes by proportion", "", lambda: None)
+        self.sound = SoundMenu(playback, self._menu("Output device", menu), proportional)
         takes = self._menu("Take to the heard lane", menu)
         for number in range(1, 10):
             self._add(takes, f"Take {number}", str(number), partial(self._take, number))
@@ -70,6 +75,9 @@ class Actions:
         cancel.setEnabled(False)
         # Disabled, Escape is left to whatever has the focus.
         renders.active_changed.connect(lambda: cancel.setEnabled(renders.active))
+        render.addSeparator()
+        self._add(render, "Trim the source", "T", window.lanes.trim_button.toggle)
+        self._add(render, "Trim the source to the loop", "Ctrl+T", window.lanes.trim.trim_to_loop)
         menu = self._menu("&View")
         self._add(menu, "Audition", "Ctrl+1", lambda: window.show_workspace("audition"))
         self._add(menu, "Localize", "Ctrl+2", lambda: window.show_workspace("localize"))
@@ -159,6 +167,7 @@ class KeysDialog(QDialog):
         ]
         rows.insert(0, ("1 … 9", "Put that take into the heard lane"))
         rows += [("Wheel, Shift+wheel", "Zoom and scroll the lanes"), ("Drag over a lane", "Loop that stretch")]
+        rows += [("Drag over the ruler", "Scrub")]
         rows += [("Double-click a slider", "Reset it"), ("Arrows on a lane", "Move the playhead")]
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.audio.clip import Clip
 from studio.audio.files import load_clip
-from studio.audio.player import PlayerUnavailable
+from studio.audio.player import SoundUnavailable
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.engine_thread import EngineThread, notice_of
@@ -79,7 +79,7 @@ class ClipPlayer(QObject):
         player.seek(0.0)
         try:
             player.play()
-        except PlayerUnavailable as error:
+        except SoundUnavailable as error:
             return str(error)
         return ""
 

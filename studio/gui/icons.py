@@ -19,8 +19,6 @@ _NAMES = {
     "level": "mdi6.scale-balance",
     "lock": "mdi6.lock-outline",
     "unlock": "mdi6.lock-open-variant-outline",
-    "open": "mdi6.folder-open-outline",
-    "lines": "mdi6.text-box-outline",
     "export": "mdi6.export-variant",
     "cancel": "mdi6.close",
     "waveform": "mdi6.waveform",
@@ -33,6 +31,8 @@ _NAMES = {
     "pause": "mdi6.pause",
     "accept": "mdi6.thumb-up-outline",
     "reject": "mdi6.thumb-down-outline",
+    "trim": "mdi6.content-cut",
+    "record": "mdi6.microphone-outline",
     "success": "mdi6.check",
     "failure": "mdi6.minus",
 }

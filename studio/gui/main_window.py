@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QLabel,
     QMainWindow,
+    QMenu,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -24,12 +25,14 @@ from studio.gui.actions import Actions, ButtonKeys, KeysDialog
 from studio.gui.audition.found import FoundDialog
 from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
+from studio.gui.audition.record import RecordDialog
 from studio.gui.audition.sheet import SheetDialog
 from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
 from studio.gui.clips import ClipPlayer
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.playback import STARTING
+from studio.gui.recent import RecentFiles
 from studio.gui.state import TRACKS
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
@@ -73,6 +76,7 @@ class MainWindow(QMainWindow):
         self._closing = False
         studio.search.remember_in(settings)
         self._lay_out()
+        self.recent = RecentFiles(QMenu("Open &recent", self), settings, studio.sources.open_file)
         self.actions_ = Actions(self)
         self._connect()
         self._restore()
@@ -84,14 +88,25 @@ class MainWindow(QMainWindow):
         self.top.workspaces.show_value(name)
 
     def ask_open(self) -> None:
-        """Ask for a recording and open it."""
+        """Ask for recordings and open them."""
         patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        chosen, _ = QFileDialog.getOpenFileName(
-            self, "Open a recording", self._folder("open"), f"Recordings ({patterns});;All files (*)"
+        chosen, _ = QFileDialog.getOpenFileNames(
+            self, "Open recordings", self._folder("open"), f"Recordings ({patterns});;All files (*)"
         )
         if chosen:
-            self._settings.setValue("folder/open", str(Path(chosen).parent))
-            self.studio.sources.open_file(Path(chosen))
+            self._settings.setValue("folder/open", str(Path(chosen[0]).parent))
+            self.studio.sources.open_files([Path(each) for each in chosen])
+
+    def ask_record(self) -> None:
+        """Record a source from a microphone."""
+        model = self.studio.state.model
+        limit = f"{model.title} converts at most {model.max_seconds:.0f} s; trim what is longer." if model else ""
+        kept = str(self._settings.value("sound/microphone", ""))
+        dialog = RecordDialog(self.studio.playback, self.studio.chores, microphone=kept, model_limit=limit, parent=self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.chosen.connect(lambda name: self._settings.setValue("sound/microphone", name))
+        dialog.recorded.connect(self.studio.sources.open_file)
+        dialog.open()
 
     def ask_mask(self) -> None:
         """Ask for a mask file and open it."""
@@ -178,14 +193,17 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open a dropped recording or mask."""
+        """Open dropped recordings, or a mask."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        if len(paths) > 1:
-            self.notices.add(Notice(f"Opened {paths[0].name}, the first of {len(paths)} files.", kind="info"))
-        if paths:
-            event.acceptProposedAction()
-            is_mask = paths[0].suffix == ".safetensors"
-            self.studio.keeper.open_mask(paths[0]) if is_mask else self.studio.sources.open_file(paths[0])
+        if not paths:
+            return
+        event.acceptProposedAction()
+        masks = [path for path in paths if path.suffix == ".safetensors"]
+        recordings = [path for path in paths if path not in masks]
+        if masks:
+            self.studio.keeper.open_mask(masks[0])
+        if recordings:
+            self.studio.sources.open_files(recordings)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the layout and stop everything; a search that runs asks first, and is paused."""
@@ -285,6 +303,7 @@ class MainWindow(QMainWindow):
         self.top.workspaces.chosen.connect(self.show_workspace)
         self.top.mask_asked.connect(self.ask_mask)
         self.lanes.seek_asked.connect(playback.seek)
+        self.lanes.scrub_asked.connect(playback.scrub)
         self.lanes.listen_asked.connect(playback.listen)
         self.transport.play_asked.connect(playback.toggle)
         self.transport.start_asked.connect(lambda: playback.seek(0.0))
@@ -298,6 +317,10 @@ class MainWindow(QMainWindow):
         playback.device_changed.connect(self._show_sound)
         self.retry.clicked.connect(playback.start)
         self.library.open_asked.connect(self.ask_open)
+        self.library.record_asked.connect(self.ask_record)
+        self.lanes.trim.region_chosen.connect(studio.sources.trim)
+        studio.sources.opened.connect(self.recent.add)
+        studio.sources.refused.connect(self.recent.remove)
         self.library.line_chosen.connect(studio.sources.open_line)
         self.library.assign_asked.connect(studio.renders.assign)
         self.library.export_asked.connect(self.ask_export)
@@ -330,6 +353,7 @@ class MainWindow(QMainWindow):
         self.studio.state.set_options(**kept)
         tracks = str(self._settings.value("options/tracks", "waveform,pitch")).split(",")
         self.studio.state.show_tracks(frozenset(TRACKS) & frozenset(tracks))
+        self.actions_.sound.remember_in(self._settings)
 
     def _folder(self, purpose: str) -> str:
         return str(self._settings.value(f"folder/{purpose}", str(Path.home())))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from studio.audio.clip import Clip, FloatArray
-from studio.audio.player import Player, PlayerUnavailable
+from studio.audio.device import output_names
+from studio.audio.player import Player, SoundUnavailable
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import matched_gains
-from studio.gui.engine_thread import EngineThread
+from studio.gui.engine_thread import EngineThread, Failed
 from studio.gui.state import LANES, SOURCE, TAKE_LANES, A, B, StudioState
 from studio.gui.timeaxis import TimeAxis
+
+T = TypeVar("T")
 
 FRAME_MILLISECONDS = 16
 STARTING = "Sound is starting"
@@ -28,6 +33,7 @@ class Playback(QObject):
     heard_changed = Signal(str)
     looping_changed = Signal(bool)
     device_changed = Signal()
+    outputs_changed = Signal()
     _ended = Signal()
 
     def __init__(self, state: StudioState, axis: TimeAxis, worker: EngineThread, chores: EngineThread) -> None:
@@ -42,6 +48,9 @@ class Playback(QObject):
         self.heard = SOURCE
         self.playing = False
         self.looping = False
+        self.proportional = False
+        self.outputs: list[str] = []
+        self.output = ""
         self._held: dict[str, Clip | None] = {}
         self._measured: dict[str, Clip] = {}
         self._timer = QTimer(self)
@@ -56,12 +65,23 @@ class Playback(QObject):
 
     def start(self) -> None:
         """Open the sound output, or look for one again, in the background."""
+        self._ask_device("device", partial(self.player.choose_output, self.output))
 
-        def warm_up(_context: JobContext) -> str:
-            self.player.warm_up()
-            return self.player.reason
+    def look_for_outputs(self) -> None:
+        """List the sound outputs afresh, in the background; while something plays they stay as they are."""
+        self._ask_device("device", self.player.look_again)
 
-        self._worker.submit("device", warm_up, self._show_device)
+    def choose_output(self, name: str) -> None:
+        """Play through the output of that name, or, with an empty name, through the system's default."""
+        self.output = name
+        self.outputs_changed.emit()
+        self._ask_device("output", partial(self.player.choose_output, name))
+
+    def submit(
+        self, slot: str, work: Callable[[JobContext], T], done: Callable[[T], None], failed: Failed | None = None
+    ) -> None:
+        """Let the worker that has the sound devices do something with them."""
+        self._worker.submit(slot, work, done, failed=failed)
 
     def close(self) -> None:
         """Stop and give the device back."""
@@ -82,7 +102,7 @@ class Playback(QObject):
         def begin(_context: JobContext) -> str:
             try:
                 self.player.play()
-            except PlayerUnavailable as error:
+            except SoundUnavailable as error:
                 return str(error)
             return ""
 
@@ -100,6 +120,13 @@ class Playback(QObject):
         self.player.seek(seconds)
         self._axis.set_playhead(seconds)
 
+    def scrub(self, seconds: float) -> None:
+        """Move the playhead and, while stopped, hear what is there."""
+        self.player.scrub(seconds)
+        self._axis.set_playhead(seconds)
+        if self.reason is None and not self.player.running:
+            self._ask_device("device", self.player.warm_up)
+
     def audition(self, lane: str) -> None:
         """Play a lane from the start of the loop, or of everything."""
         self.listen(lane)
@@ -107,11 +134,36 @@ class Playback(QObject):
         self.play()
 
     def listen(self, lane: str) -> None:
-        """Hear another lane at the same position."""
-        self.player.set_source(lane)
+        """Hear another lane at the same position, or, when aligned by proportion, at the same share of its length."""
+        stretch = self._stretch(self.heard, lane) if self.proportional else 1.0
+        self.player.set_source(lane, stretch)
+        if stretch != 1.0:
+            self._follow_stretch(stretch)
         if lane != self.heard:
             self.heard = lane
             self.heard_changed.emit(lane)
+
+    def set_proportional(self, on: bool) -> None:
+        """Align lanes by their share of length instead of by time."""
+        self.proportional = on
+
+    def _stretch(self, before: str, after: str) -> float:
+        """How much longer one lane is than another; 1 while either is empty or still arriving."""
+        old, new = (self._seconds(lane) for lane in (before, after))
+        return new / old if old and new else 1.0
+
+    def _seconds(self, lane: str) -> float | None:
+        clip = self._held.get(lane)
+        return clip.seconds if clip is not None else None
+
+    def _follow_stretch(self, stretch: float) -> None:
+        """Take the loop along, so that it stays on the same words, and the playhead."""
+        if self._axis.loop is not None:
+            start, stop = self._axis.loop
+            looping = self.looping
+            self._axis.set_loop((start * stretch, stop * stretch))
+            self.set_looping(looping)
+        self._axis.set_playhead(self.player.position)
 
     def swap(self) -> None:
         """From A to B and back; from the source to B."""
@@ -207,6 +259,21 @@ class Playback(QObject):
         region = self._axis.loop
         self.player.loop((region if region is not None else (0.0, None)) if self.looping else None)
 
+    def _ask_device(self, slot: str, work: Callable[[], None]) -> None:
+        def ask(_context: JobContext) -> tuple[str, list[str]]:
+            work()
+            try:
+                return self.player.reason, output_names()
+            except SoundUnavailable as error:
+                return str(error), []
+
+        self._worker.submit(slot, ask, self._take_device)
+
+    def _take_device(self, found: tuple[str, list[str]]) -> None:
+        reason, self.outputs = found
+        self._show_device(reason)
+        self.outputs_changed.emit()
+
     def _show_device(self, reason: str) -> None:
         before = self.reason
         # The player would look again when told to play; here a control of its own does, as playing is disabled.
@@ -232,7 +299,11 @@ class Playback(QObject):
         if self.player.playing:
             return
         self._tick()
-        self._set_playing(False)
-        reason = self.player.reason
-        if reason:
-            self._show_device(reason)
+        lost = bool(self.player.reason)
+        if lost and self.playing:
+            # The output went away: go on through the default one, or say that there is none.
+            self.play()
+        else:
+            self._set_playing(False)
+            if lost:
+                self.start()

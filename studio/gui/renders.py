@@ -34,7 +34,10 @@ Result = tuple["Take", Drawing, tuple[Word, ...]]
 
 @dataclass(eq=False)
 class _Arriving:
-    """A render under way: what it will be, what its lane held before, and what has arrived so far."""
+    """A render under way: what it will be, what its lane held before, and what has arrived so far.
+
+    ``reading`` belongs to the worker: what the baseline that was asked for at the same time read in the source.
+    """
 
     lane: str
     steer: Steer
@@ -42,6 +45,7 @@ class _Arriving:
     mask: ShownMask | None
     before: LaneContent | None
     leading: bool
+    reading: list[str]
     chunks: list[FloatArray] = field(default_factory=list)
 
 
@@ -120,11 +124,21 @@ class Renders(QObject):
     def assign(self, number: int, lane: str) -> None:
         """Put a take into a lane and hear it there."""
         if 1 <= number <= len(self._state.takes):
+            shown = self._state.takes[number - 1]
+            self._open_source_of(shown)
             self._worker.cancel(lane)
             self._arriving.pop(lane, None)
-            self._hold(lane, self._state.takes[number - 1])
+            self._hold(lane, shown)
             self._playback.listen(lane)
             self._tell_active()
+
+    def _open_source_of(self, shown: ShownTake) -> None:
+        """Open what a take was made from, where that is something else, so that the lanes belong together."""
+        source = self._state.source
+        if shown.origin is not None and (source is None or source.drawing.clip is not shown.source):
+            self._state.set_source(shown.origin)
+            # What is asked for now is this take, not another render.
+            self._rest.stop()
 
     def _schedule(self) -> None:
         for lane, arriving in list(self._arriving.items()):
@@ -146,18 +160,25 @@ class Renders(QObject):
             return None
         return (
             f"{model.title} converts at most {model.max_seconds:.0f} s and this recording has "
-            f"{clock(source.drawing.seconds)}; open a shorter one"
+            f"{clock(source.drawing.seconds)}; trim it to a region under the source's waveform"
         )
 
     def _still_wanted(self, arriving: _Arriving) -> bool:
         wanted = self._plan().get(arriving.lane)
-        return wanted == arriving.steer and arriving.source is self._state.source and self._same_mask(arriving)
+        return wanted == arriving.steer and self._same_source(arriving) and self._same_mask(arriving)
+
+    def _same_source(self, arriving: _Arriving) -> bool:
+        """Whether it is rendered from what is open, against its transcript; one the model read itself may be new."""
+        now, then = self._state.source, arriving.source
+        if now is None or now.drawing.clip is not then.drawing.clip:
+            return False
+        return now.reference == then.reference or (now.read and then.reference is None)
 
     def _same_mask(self, arriving: _Arriving) -> bool:
         return arriving.steer.is_baseline or arriving.mask is self._state.mask
 
     def _plan(self) -> dict[str, Steer]:
-        """What belongs into which lane: the baseline first, so that it is heard of first."""
+        """What belongs into which lane."""
         steer = self._state.steer.canonical()
         if steer.is_baseline:
             lane = self._state.lane_for(baseline=True)
@@ -176,14 +197,18 @@ class Renders(QObject):
             return
         plan = self._plan()
         leading = max(plan, key=lambda lane: not plan[lane].is_baseline) if plan else ""
-        for lane, steer in plan.items():
+        # What will be heard comes first, unless its words can only be counted against the baseline's.
+        order = sorted(plan, key=lambda lane: lane != leading) if source.reference else plan
+        reading: list[str] = []
+        for lane in order:
+            steer = plan[lane]
             if lane in self._arriving and self._still_wanted(self._arriving[lane]):
                 continue
             known = self._known(steer, source)
             if known is not None:
                 self._show_known(lane, known, leading=lane == leading)
             else:
-                self._begin(lane, steer, source, loaded, leading=lane == leading)
+                self._begin(lane, steer, source, loaded, reading, leading=lane == leading)
 
     def _known(self, steer: Steer, source: Source) -> ShownTake | None:
         """The newest take that was made of this source in just this way."""
@@ -200,11 +225,13 @@ class Renders(QObject):
             if leading and self._state.auto_play:
                 self._playback.audition(lane)
 
-    def _begin(self, lane: str, steer: Steer, source: Source, loaded: Loaded, *, leading: bool) -> None:
+    def _begin(
+        self, lane: str, steer: Steer, source: Source, loaded: Loaded, reading: list[str], *, leading: bool
+    ) -> None:
         before = self._state.lanes[lane]
         if lane in self._arriving:
             before = self._arriving[lane].before
-        arriving = _Arriving(lane, steer, source, self._state.mask, before, leading)
+        arriving = _Arriving(lane, steer, source, self._state.mask, before, leading, reading)
         self._arriving[lane] = arriving
         self._shares[lane] = 0.0
         if before is None:
@@ -226,10 +253,11 @@ class Renders(QObject):
         first = not arriving.chunks
         arriving.chunks.append(samples)
         self._playback.stream(arriving.lane, samples, rate, first=first)
+        if first and arriving.leading and self._state.auto_play:
+            # Heard before it is drawn.
+            self._playback.audition(arriving.lane)
         drawing = draw_chunks(arriving.chunks, rate)
         self._state.set_lane(arriving.lane, LaneContent(title_of(arriving.steer), drawing))
-        if first and arriving.leading and self._state.auto_play:
-            self._playback.audition(arriving.lane)
 
     def _show_share(self, arriving: _Arriving, share: float) -> None:
         if self._arriving.get(arriving.lane) is arriving:
@@ -239,8 +267,10 @@ class Renders(QObject):
     def _arrived(self, arriving: _Arriving, result: Result) -> None:
         take, drawing, words = result
         number = len(self._state.takes) + 1
-        shown = ShownTake(number, take, arriving.steer, drawing, words, arriving.source.drawing.clip, arriving.mask)
+        source = arriving.source
+        shown = ShownTake(number, take, arriving.steer, drawing, words, source.drawing.clip, arriving.mask, source)
         self._state.add_take(shown)
+        self._take_reading(shown)
         if self._arriving.get(arriving.lane) is not arriving:
             return
         del self._arriving[arriving.lane]
@@ -251,10 +281,18 @@ class Renders(QObject):
             self._playback.audition(arriving.lane)
         self._tell_active()
 
+    def _take_reading(self, shown: ShownTake) -> None:
+        """Where nobody gave a transcript, what the model read in its first baseline is one."""
+        source, text = self._state.source, " ".join(shown.take.text.split())
+        empty = source is not None and source.drawing.clip is shown.source and source.reference is None
+        if empty and text and shown.steer.is_baseline:
+            self._state.set_reference(text, read=True)
+
     def _failed(self, arriving: _Arriving, error: BaseException) -> None:
         if self._arriving.get(arriving.lane) is arriving:
             del self._arriving[arriving.lane]
-            same_source = arriving.source is self._state.source
+            now = self._state.source
+            same_source = now is not None and now.drawing.clip is arriving.source.drawing.clip
             self._state.set_lane(arriving.lane, arriving.before if same_source else None)
         self._worker.tell(error)
         self._tell_active()
@@ -289,8 +327,9 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
 
     source, mask = arriving.source, arriving.mask
     settings = settings_of(arriving.steer, mask)
-    listener = loaded.listener if source.reference else None
-    recognise = listener.recogniser(source.reference or "") if listener is not None else None
+    reference = source.reference or next(iter(arriving.reading), None)
+    listener = loaded.listener if reference else None
+    recognise = listener.recogniser(reference or "") if listener is not None else None
 
     def hand_over(_row: int, samples: Any) -> None:
         context.event(np.array(samples, dtype=np.float32))
@@ -300,7 +339,7 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
         source.drawing.clip,
         [settings],
         mask=mask.mask if mask is not None else None,
-        reference=source.reference,
+        reference=reference,
         judge=loaded.judge,
         recognise=recognise,
         progress=context.progress,
@@ -310,4 +349,6 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     if context.cancelled():
         raise Cancelled
     take = takes[0]
+    if reference is None and arriving.steer.is_baseline and take.text.strip():
+        arriving.reading.append(" ".join(take.text.split()))
     return take, draw(take.audio), words_of(take)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from studio.audio.files import load_clip
@@ -17,6 +19,9 @@ from studio.paths import resources_dir
 
 LONGEST_SECONDS = 3600.0
 """Longer files are refused before anything is decoded: nobody auditions an hour of speech here."""
+
+SHORTEST_REGION = 0.2
+"""Seconds; a region is at least this long."""
 
 FIRST_LINE = "0011_000001"
 
@@ -32,15 +37,21 @@ class DemoLine:
 
 
 class Sources(QObject):
-    """Opens recordings into ``state.source``; a file that cannot be opened leaves everything as it was."""
+    """Opens recordings into ``state``; a file that cannot be opened leaves everything as it was."""
 
     demo_lines_changed = Signal()
+    opening_changed = Signal()
+    opened = Signal(object)
+    refused = Signal(object)
 
     def __init__(self, state: StudioState, worker: EngineThread) -> None:
         super().__init__()
         self._state = state
         self._worker = worker
+        self._batches = 0
         self.demo_lines: Sequence[DemoLine] = ()
+        self.opening: list[Path] = []
+        """Files that are still being read."""
 
     def start(self) -> None:
         """List the demo lines and open the first."""
@@ -48,14 +59,70 @@ class Sources(QObject):
 
     def open_line(self, line: DemoLine) -> None:
         """Open a demo line."""
-        self._open(lambda _context: read_line(line))
+        known = next((each for each in self._state.sources if each.demo and each.name == line_name(line)), None)
+        if known is not None:
+            self.show(known)
+        else:
+            self._worker.submit("line", lambda _context: read_line(line), self.show)
+
+    def open_files(self, paths: Sequence[Path]) -> None:
+        """Open sound files; the first is shown, all are in the list. Each that cannot be opened is one notice."""
+        self._batches += 1
+        for number, path in enumerate(paths):
+            self.opening.append(path)
+            # Every file has a slot of its own: none ever replaces another.
+            self._worker.submit(
+                f"file {self._batches} {number}",
+                partial(_read, path),
+                partial(self._take_file, path, first=number == 0),
+                failed=partial(self._refuse_file, path),
+            )
+        self.opening_changed.emit()
 
     def open_file(self, path: Path) -> None:
         """Open a sound file."""
-        self._open(lambda _context: read_file(path))
+        self.open_files([path])
 
-    def _open(self, work: Callable[[JobContext], Source]) -> None:
-        self._worker.submit("source", work, self._show)
+    def show(self, source: Source) -> None:
+        """Make a source the open one, in the way it was last seen."""
+        before = self._state.source
+        known = next((each for each in self._state.sources if each.is_of(source)), None)
+        source = known if known is not None else source
+        if source is before:
+            return
+        self._state.set_source(source)
+        if before is None or before.demo != source.demo:
+            self._choose_content(source)
+
+    def close(self, source: Source) -> None:
+        """Take a source off the list; takes made from it stay."""
+        before = self._state.source
+        self._state.remove_source(source)
+        now = self._state.source
+        if before is not None and now is not None and before.demo != now.demo:
+            self._choose_content(now)
+
+    def trim(self, region: tuple[float, float] | None) -> None:
+        """Convert only this stretch of the open recording, in its own seconds; None for all of it."""
+        source = self._state.source
+        if source is not None:
+            self._worker.submit("trim", lambda _context: trimmed(source, region), self._take_trimmed)
+
+    def _take_file(self, path: Path, source: Source, *, first: bool) -> None:
+        self._end_opening(path)
+        known = next((each for each in self._state.sources if same_recording(each, source)), None)
+        source = known if known is not None else source
+        self.show(source) if first else self._state.keep_source(source)
+        self.opened.emit(path)
+
+    def _refuse_file(self, path: Path, error: BaseException) -> None:
+        self._end_opening(path)
+        self._worker.tell(error)
+        self.refused.emit(path)
+
+    def _end_opening(self, path: Path) -> None:
+        self.opening.remove(path)
+        self.opening_changed.emit()
 
     def _list_demo_lines(self, lines: Sequence[DemoLine]) -> None:
         self.demo_lines = lines
@@ -63,14 +130,28 @@ class Sources(QObject):
         if self._state.source is None and lines:
             self.open_line(next((line for line in lines if line.id == FIRST_LINE), lines[0]))
 
-    def _show(self, source: Source) -> None:
+    def _take_trimmed(self, source: Source) -> None:
+        if source.is_of(self._state.source):
+            self._state.set_source(source)
+        else:
+            self._state.keep_source(source)
+
+    def _choose_content(self, source: Source) -> None:
         # Demo lines may be spoken freely; other words and voices only come out right with content lock.
         content = "free" if source.demo else "lock"
         model = self._state.model
         if model is not None and content not in model.content_modes:
             content = str(model.content_modes[0])
-        self._state.set_source(source)
         self._state.set_steer(replace(self._state.steer, content=content))
+
+
+def _read(path: Path, _context: JobContext) -> Source:
+    return read_file(path)
+
+
+def line_name(line: DemoLine) -> str:
+    """A demo line's name in the window."""
+    return f"{line.id}  speaker {line.speaker}"
 
 
 def read_demo_lines() -> list[DemoLine]:
@@ -86,10 +167,41 @@ def read_demo_lines() -> list[DemoLine]:
 def read_line(line: DemoLine) -> Source:
     """A demo line, drawn."""
     clip = replace(load_clip(line.path), name=line.id)
-    return Source(draw(clip), f"{line.id}  speaker {line.speaker}", line.text, demo=True)
+    return Source(draw(clip), line_name(line), line.text, demo=True)
 
 
 def read_file(path: Path) -> Source:
     """A sound file, drawn."""
-    clip = load_clip(path, LONGEST_SECONDS)
+    clip = load_clip(path, LONGEST_SECONDS, "the studio")
     return Source(draw(clip), path.name, None)
+
+
+def same_recording(first: Source, second: Source) -> bool:
+    """Whether two sources that were opened apart are of one recording under one name."""
+    a, b = first.recording.clip, second.recording.clip
+    return first.name == second.name and a.rate == b.rate and np.array_equal(a.samples, b.samples)
+
+
+def trimmed(source: Source, region: tuple[float, float] | None) -> Source:
+    """A source of the same recording that is only ``region`` (seconds) of it, or all of it, drawn.
+
+    A typed transcript stays; one that the model read was of another region.
+    """
+    recording = source.recording
+    reference = None if source.read else source.reference
+    plain = replace(source, drawing=recording, whole=None, region=None, reference=reference, read=False)
+    start, stop = fitting_region(region, recording.seconds) if region is not None else (0.0, recording.seconds)
+    if stop - start >= recording.seconds:
+        return plain
+    clip = recording.clip
+    # A copy: a take of a short region must not keep an hour in memory.
+    samples = clip.samples[round(start * clip.rate) : round(stop * clip.rate)].copy()
+    cut = replace(clip, samples=samples, name=f"{clip.name} {start:.2f}-{stop:.2f}s")
+    return replace(plain, drawing=draw(cut), whole=recording, region=(start, stop))
+
+
+def fitting_region(region: tuple[float, float], length: float) -> tuple[float, float]:
+    """A region in order, within 0..``length`` seconds, and not shorter than ``SHORTEST_REGION`` where there is room."""
+    start, stop = (min(max(edge, 0.0), length) for edge in sorted(region))
+    stop = min(max(stop, start + SHORTEST_REGION), length)
+    return max(0.0, min(start, stop - SHORTEST_REGION)), stop

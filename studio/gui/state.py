@@ -90,17 +90,35 @@ class Steer:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The recording that is converted, drawn; ``reference`` is its transcript where one is known."""
+    """What is converted, drawn: a recording, or ``region`` (seconds) of the longer recording ``whole``.
+
+    ``reference`` is its transcript where one is known; ``read`` says that it is only what the model read.
+    """
 
     drawing: Drawing
     name: str
     reference: str | None = None
     demo: bool = False
+    whole: Drawing | None = None
+    region: tuple[float, float] | None = None
+    read: bool = False
+
+    @property
+    def recording(self) -> Drawing:
+        """The recording, all of it."""
+        return self.whole if self.whole is not None else self.drawing
+
+    def is_of(self, other: Source | None) -> bool:
+        """Whether both are of one recording."""
+        return other is not None and self.recording.clip is other.recording.clip
 
 
 @dataclass(frozen=True, eq=False)
 class ShownTake:
-    """A take with its place in the list (from 1), its drawing and marked words; ``steer`` and the rest made it."""
+    """A take with its place in the list (from 1), its drawing and marked words; ``steer`` and the rest made it.
+
+    ``origin`` is what was open when it was made; ``source`` is the clip of that.
+    """
 
     number: int
     take: Take
@@ -109,6 +127,7 @@ class ShownTake:
     words: tuple[Word, ...]
     source: Clip
     mask: ShownMask | None
+    origin: Source | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +165,7 @@ class StudioState(QObject):
     """Everything the views show. Views read attributes and call setters; setters emit what changed."""
 
     source_changed = Signal()
+    sources_changed = Signal()
     steer_changed = Signal()
     mask_changed = Signal()
     model_changed = Signal()
@@ -158,6 +178,7 @@ class StudioState(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.source: Source | None = None
+        self.sources: list[Source] = []
         self.steer = Steer()
         self.mask: ShownMask | None = None
         self.model: ModelInfo | None = None
@@ -171,19 +192,44 @@ class StudioState(QObject):
         self.tracks = frozenset({"waveform", "pitch"})
 
     def set_source(self, source: Source | None) -> None:
-        """Another recording: lanes empty and unlock, since what they held was made from another; its curve goes too."""
+        """Open another source: lanes empty and unlock, since what they held was made from another; its curve goes too.
+
+        It joins ``sources``, in place of one that is of the same recording.
+        """
         self.source = source
         self.set_steer(replace(self.steer, automation=None))
+        if source is not None:
+            self.keep_source(source)
         self.locks.clear()
         self.locks_changed.emit()
         self.source_changed.emit()
         for lane in TAKE_LANES:
             self.set_lane(lane, None)
 
-    def set_reference(self, reference: str | None) -> None:
-        """Another transcript for the same recording."""
+    def keep_source(self, source: Source) -> None:
+        """Put a source into the list without opening it, in place of one that is of the same recording."""
+        place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
+        if place is None:
+            self.sources.append(source)
+        else:
+            self.sources[place] = source
+        self.sources_changed.emit()
+
+    def remove_source(self, source: Source) -> None:
+        """Take a source off the list; if it was open, the next one opens. Takes made from it stay."""
+        place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
+        if place is None:
+            return
+        del self.sources[place]
+        self.sources_changed.emit()
+        if source.is_of(self.source):
+            self.set_source(self.sources[min(place, len(self.sources) - 1)] if self.sources else None)
+
+    def set_reference(self, reference: str | None, *, read: bool = False) -> None:
+        """Another transcript for the same source; ``read`` when the model read it."""
         if self.source is not None and reference != self.source.reference:
-            self.source = replace(self.source, reference=reference)
+            self.source = replace(self.source, reference=reference, read=read)
+            self.keep_source(self.source)
             self.source_changed.emit()
 
     def set_steer(self, steer: Steer) -> None:

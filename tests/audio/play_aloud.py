@@ -16,14 +16,19 @@ from pathlib import Path
 import numpy as np
 
 from studio.audio.clip import Clip, FloatArray
-from studio.audio.device import BLOCK_FRAMES, SETTLE_BLOCKS
+from studio.audio.device import BLOCK_FRAMES, SETTLE_BLOCKS, output_names
 from studio.audio.files import save_wav
-from studio.audio.player import Player, PlayerUnavailable
+from studio.audio.player import Player, SoundUnavailable
+from tests.pulse import load_sink, unload_sink
 
 Seen = dict[str, object]
 
 RATE = 16_000
 PATIENCE = 20.0
+LOOP = (0.5, 0.9)
+"""Seconds; as many whole samples at 44.1 as at 48 kHz, for the sound server may work at another rate."""
+SERVER = ("pulseaudio", "-n", "-D", "--exit-idle-time=-1")
+PLACES = (0.3, 1.1, 0.7)
 
 
 def noise(seed: int, seconds: float) -> Clip:
@@ -174,31 +179,118 @@ def stream(stage: Stage) -> Seen:
     return seen
 
 
-def lost(stage: Stage) -> Seen:
+def loop(stage: Stage) -> Seen:
+    """A stretch four times over."""
+    player = stage.player
+    stage.put("A", noise(1, 2.0))
+    player.set_source("A")
+    player.loop(LOOP)
+    player.seek(LOOP[0])
+    player.play()
+    for _ in range(4):
+        stage.until(lambda: player.position > LOOP[1] - 0.1)
+        stage.until(lambda: player.position < LOOP[1] - 0.2)
+    player.stop()
+    stage.until(lambda: player.level == 0.0)
+    player.loop(None)
+    stage.until_heard()
+    return {}
+
+
+def scrub(stage: Stage) -> Seen:
+    """The mouse at three places, one after another, while nothing plays."""
+    player = stage.player
+    stage.put("A", noise(1, 2.0))
+    player.set_source("A")
+    player.warm_up()
+    for place in PLACES:
+        player.scrub(place)
+        stage.until(lambda: player.level > 0.05)
+        stage.until(lambda: player.level == 0.0)
+    seen: Seen = {"position": player.position, "playing": player.playing, "running": player.running}
+    stage.until_heard()
+    return seen
+
+
+def killed(stage: Stage) -> Seen:
     """The sound server dies while playing, and comes back."""
+    return lost(
+        stage,
+        lambda: subprocess.run(["pulseaudio", "--kill"], check=True),
+        lambda: subprocess.run(
+            [*SERVER, "--load=module-native-protocol-unix", "--load=module-null-sink sink_name=nullsink rate=48000"],
+            check=True,
+            capture_output=True,
+        ),
+    )
+
+
+def unplugged(stage: Stage) -> Seen:
+    """The only sink is pulled out while playing, and plugged in again."""
+    return lost(stage, unload_sink, load_sink)
+
+
+def lost(stage: Stage, take_away: Callable[[], object], bring_back: Callable[[], object]) -> Seen:
     player = stage.player
     stage.put("A", noise(1, 8.0))
     player.set_source("A")
     player.play()
     stage.until(lambda: player.position > 0.2)
-    subprocess.run(["pulseaudio", "--kill"], check=True)
+    take_away()
     stage.until_stopped()
     seen: Seen = {"available": player.available, "reason": player.reason, "playing": player.playing}
     held = player.position
     try:
         player.play()
-    except PlayerUnavailable as error:
+    except SoundUnavailable as error:
         seen["said"] = str(error)
-    start = ["pulseaudio", "-n", "-D", "--exit-idle-time=-1", "--load=module-native-protocol-unix"]
-    subprocess.run([*start, "--load=module-null-sink sink_name=nullsink rate=48000"], check=True, capture_output=True)
+    bring_back()
     player.play()
     seen |= {"again": player.available, "kept": player.position >= held > 0.2}
     stage.until(lambda: player.position > held + 0.1)
     return seen
 
 
+def moved(stage: Stage) -> Seen:
+    """The sink that plays is pulled out while there is a second one."""
+    player = stage.player
+    stage.put("A", noise(1, 4.0))
+    player.set_source("A")
+    player.play()
+    stage.until(lambda: player.position > 0.5)
+    unload_sink()
+    stage.until_stopped()
+    seen: Seen = {"available": player.available, "position": player.position}
+    stage.until_heard()
+    return seen
+
+
+def chosen(stage: Stage) -> Seen:
+    """From one output to another and back while playing; then one that is not there."""
+    player = stage.player
+    stage.put("A", noise(1, 6.0))
+    player.set_source("A")
+    player.choose_output("second")
+    player.play()
+    seen: Seen = {"outputs": output_names(), "first": player.output}
+    stage.until(lambda: player.position > 1.0)
+    player.choose_output("")
+    seen |= {"playing": player.playing, "default": player.output}
+    at = player.position
+    stage.until(lambda: player.position > at + 0.5)
+    player.choose_output("headphones")
+    seen |= {"missing": player.output, "available": player.available, "still": player.playing}
+    stage.until(lambda: player.position > at + 1.0)
+    player.stop()
+    player.look_again()
+    seen["again"] = player.available
+    return seen
+
+
+SCENES = {scene.__name__: scene for scene in (play, swap, tones, stream, loop, scrub, killed, unplugged, moved, chosen)}
+
 if __name__ == "__main__":
-    scene = {"play": play, "swap": swap, "tones": tones, "stream": stream, "lost": lost}[sys.argv[1]]
+    scene = SCENES[sys.argv[1]]
     stage = Stage(Path(sys.argv[2]))
     seen = scene(stage)
     stage.player.close()

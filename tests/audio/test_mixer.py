@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.audio.clip import FloatArray
-from studio.audio.mixer import FADE_SECONDS, Mixer, SampleBuffer
+from studio.audio.mixer import FADE_SECONDS, GRAIN_SECONDS, Mixer, SampleBuffer
 
 RATE = 1_000
 FADE = round(FADE_SECONDS * RATE)
+GRAIN = round(GRAIN_SECONDS * RATE)
 STEEPEST = math.pi / 2 / FADE
 """Largest step of the sin^2 fade between samples, for a source at full scale."""
 
@@ -404,3 +405,99 @@ def test_another_rate_keeps_time_and_loop() -> None:
     other.play()
     other.render(700)
     assert other.position == 700
+
+
+# Scrubbing
+
+
+def scrubbing(samples: FloatArray) -> Mixer:
+    mixer = Mixer(RATE)
+    mixer.select(SampleBuffer(samples))
+    return mixer
+
+
+def test_while_stopped_scrubbing_plays_one_grain_and_the_position_stays_where_the_mouse_is() -> None:
+    samples = ramp(1000, 0.1)
+    mixer = scrubbing(samples)
+    mixer.seek(400, scrub=True)
+    heard = blocks(mixer, [30] * 5)
+    np.testing.assert_allclose(heard[FADE:GRAIN], samples[400 + FADE : 400 + GRAIN], rtol=1e-6)
+    assert not heard[GRAIN + FADE :].any()
+    assert np.abs(np.diff(heard)).max() <= STEEPEST * 0.2
+    assert (mixer.position, mixer.playing, mixer.ends) == (400, False, 0)
+
+
+def test_a_grain_is_heard_out_and_then_comes_the_newest_place() -> None:
+    samples = ramp(1000, 0.1)
+    mixer = scrubbing(samples)
+    mixer.seek(100, scrub=True)
+    heard = [mixer.render(20)]
+    for frame in (300, 500, 700):
+        mixer.seek(frame, scrub=True)
+        heard.append(mixer.render(20))
+        assert mixer.position == frame, "the position is that of the mouse at once"
+    heard.append(blocks(mixer, [20] * 5))
+    sounds = np.concatenate(heard)
+    np.testing.assert_allclose(sounds[FADE:GRAIN], samples[100 + FADE : 100 + GRAIN], rtol=1e-6)
+    second = sounds[GRAIN:]
+    np.testing.assert_allclose(second[FADE : GRAIN - FADE], samples[700 + FADE : 700 + GRAIN - FADE], rtol=1e-6)
+    assert np.abs(np.diff(sounds)).max() <= STEEPEST
+
+
+def test_while_playing_scrubbing_is_seeking() -> None:
+    samples = ramp(1000, 0.1)
+    mixer = playing(samples)
+    mixer.render(100)
+    mixer.seek(600, scrub=True)
+    heard = mixer.render(200)
+    np.testing.assert_allclose(heard[FADE:], samples[600 + FADE : 800], rtol=1e-6)
+    assert (mixer.position, mixer.playing) == (800, True)
+
+
+def test_play_goes_on_from_where_the_mouse_is_even_within_a_grain() -> None:
+    samples = ramp(1000, 0.1)
+    mixer = scrubbing(samples)
+    mixer.seek(400, scrub=True)
+    mixer.render(40)
+    mixer.play()
+    heard = mixer.render(100)
+    np.testing.assert_allclose(heard[FADE:], samples[400 + FADE : 500], rtol=1e-6)
+    assert mixer.position == 500
+    mixer.stop()
+    mixer.render(FADE + 1)
+    assert not mixer.render(100).any(), "stopping starts no grain"
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_grain_at_the_end_is_short_and_without_a_click(finished: bool) -> None:
+    buffer = SampleBuffer(np.full(450, 0.5, np.float32), finished=finished)
+    mixer = Mixer(RATE)
+    mixer.select(buffer)
+    mixer.seek(400, scrub=True)
+    heard = blocks(mixer, [25] * 6)
+    assert heard[FADE : 2 * FADE] == pytest.approx(0.5)
+    assert not heard[50:].any()
+    assert np.abs(np.diff(heard)).max() <= STEEPEST
+    mixer.seek(700, scrub=True)
+    assert not blocks(mixer, [25] * 6).any()
+    assert (mixer.position, mixer.ends) == (700, 0)
+
+
+def test_without_a_source_scrubbing_moves_and_is_silent() -> None:
+    mixer = Mixer(RATE)
+    for frame in (100, 200):
+        mixer.seek(frame, scrub=True)
+        assert not mixer.render(20).any()
+        assert mixer.position == frame
+    mixer.select(SampleBuffer(ramp(500, 0.1)))
+    assert not mixer.render(50).any()
+
+
+def test_another_source_may_come_with_a_position_of_its_own() -> None:
+    first, second = ramp(1000, 0.1), ramp(1000, 0.4)
+    mixer = playing(first)
+    mixer.render(200)
+    mixer.select(SampleBuffer(second), 300)
+    assert mixer.position == 300
+    heard = mixer.render(100)
+    np.testing.assert_allclose(heard[FADE:], second[300 + FADE : 400], rtol=1e-6)

@@ -17,7 +17,7 @@ WITHOUT_SOUND = """
 import json
 import numpy as np
 from studio.audio.clip import Clip
-from studio.audio.player import Player, PlayerUnavailable
+from studio.audio.player import Player, SoundUnavailable
 from studio.errors import StudioError
 
 player = Player()
@@ -30,7 +30,7 @@ for attempt in range(2):
     try:
         player.play()
     except StudioError as error:
-        assert isinstance(error, PlayerUnavailable)
+        assert isinstance(error, SoundUnavailable)
         said.append(str(error))
 player.stop()
 print(json.dumps({

@@ -57,6 +57,22 @@ def test_another_device_gets_the_same_sound(finished: bool) -> None:
     assert moved.buffer.gain == 0.5
 
 
+def test_another_device_can_be_made_ready_for_while_this_one_plays() -> None:
+    source = Source(16_000, 48_000, 0.5)
+    source.append(speechlike(5_000))
+    source.append(speechlike(11_000))
+    source.finish()
+    before = source.buffer
+    other = source.at_device_rate(44_100)
+    moved = Source(16_000, 48_000, 0.5)
+    moved.append(np.concatenate([speechlike(5_000), speechlike(11_000)]))
+    moved.finish()
+    moved.refit(44_100)
+    np.testing.assert_allclose(held(other), held(moved), atol=1e-4)
+    assert source.buffer is before
+    assert (other.buffer.gain, other.buffer.finished, other.seconds) == (0.5, True, 1.0)
+
+
 def test_the_callers_array_may_change_afterwards() -> None:
     samples = speechlike(100)
     source = Source(48_000, 48_000, 1.0)

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.audio import player as player_module
-from studio.audio.device import PlayerUnavailable
+from studio.audio.device import SoundUnavailable
+from studio.gui import playback as playback_module
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.studio import Studio
@@ -26,10 +27,11 @@ NO_SOUND = "No sound output was found; connect headphones or speakers, then pres
 def no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests make no noise, whatever the machine could play."""
 
-    def find_output(*, afresh: bool = False) -> None:
-        raise PlayerUnavailable(NO_SOUND)
+    def find_output(name: str = "", *, afresh: bool = False) -> None:
+        raise SoundUnavailable(NO_SOUND)
 
     monkeypatch.setattr(player_module, "find_output", find_output)
+    monkeypatch.setattr(playback_module, "output_names", list)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.gui.main_window import MainWindow
@@ -17,6 +20,30 @@ def press(widget: QWidget, at: QPoint | None = None) -> None:
     """Click a widget in its middle, or somewhere else in it."""
     assert widget.isEnabled(), f"{widget.accessibleName()} is disabled: {widget.toolTip()}"
     QTest.mouseClick(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at or widget.rect().center())
+
+
+def drop(window: MainWindow, *paths: Path) -> None:
+    """Drop files on the window."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    none = Qt.KeyboardModifier.NoModifier
+    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    enter = QDragEnterEvent(QPoint(50, 50), copy, data, left, none)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), copy, data, left, none))
+
+
+def drag(widget: QWidget, start: QPoint, *places: QPoint) -> None:
+    """Drag within a widget and let go at the last place."""
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(widget, left, none, start)
+    for place in places:
+        # The button is held, which QTest.mouseMove does not say.
+        at = QPointF(place)
+        held = QMouseEvent(QEvent.Type.MouseMove, at, widget.mapToGlobal(at), left, left, none)
+        QApplication.sendEvent(widget, held)
+    QTest.mouseRelease(widget, left, none, places[-1])
 
 
 def key(window: MainWindow, which: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:

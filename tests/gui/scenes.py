@@ -7,7 +7,9 @@ saw as one line of JSON; takes are left in the folder as WAV.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +19,10 @@ from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from studio.audio.files import load_clip, save_wav
 from studio.engine import JobContext
 from studio.gui.app import SWITCH_SECONDS
+from studio.gui.audition.record import RecordDialog
 from studio.gui.loading import Loaded, Loader, load_default
 from studio.gui.main_window import MainWindow
 from studio.gui.studio import Studio
@@ -26,8 +30,10 @@ from studio.gui.theme import Theme
 from studio.lalm.base import LANGUAGE
 from studio.paths import resources_dir
 from studio.session.export_options import ExportOptions
+from studio.session.recordings import recordings_dir
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.standin import StandIn, loader, make_mask
+from tests.pulse import load_sink, unload_sink
 
 PATIENCE = 180_000
 
@@ -173,11 +179,111 @@ def single_clip(stage: Stage, folder: Path) -> dict[str, Any]:
     return {"file": str(second), "source": playback.player.source, "heard": playback.heard, "errors": stage.errors()}
 
 
+def unplugged(stage: Stage, folder: Path) -> dict[str, Any]:
+    """The stream is killed while the sound server lives on; then the only output is pulled out."""
+    window, playback = stage.window, stage.studio.playback
+    player = playback.player
+    playback.set_looping(True)
+    key(window, Qt.Key.Key_Space)
+    stage.wait(lambda: player.playing and player.level > 0.01, "the source")
+    streams = subprocess.run(["pactl", "list", "short", "sink-inputs"], check=True, capture_output=True, text=True)
+    reopened: list[str] = []
+    playback._ended.connect(lambda: reopened.append(player.reason))
+    for line in streams.stdout.splitlines():
+        subprocess.run(["pacmd", "kill-sink-input", line.split("\t")[0]], check=True, capture_output=True)
+    stage.wait(lambda: bool(reopened) and player.playing and player.level > 0.01, "the source again")
+    seen = {"playing": playback.playing, "first_said": playback.reason, "began": window.transport.play.toolTip()}
+    unload_sink()
+    stage.wait(lambda: playback.reason is not None, "the loss of the output")
+    key(window, Qt.Key.Key_B)
+    seen |= {"then_playing": playback.playing, "then_says": window.sound.text(), "heard": playback.heard}
+    load_sink()
+    press(window.retry)
+    stage.wait(lambda: playback.reason is None, "the output that is back")
+    key(window, Qt.Key.Key_S)
+    key(window, Qt.Key.Key_Space)
+    stage.wait(lambda: player.level > 0.01, "the source once more")
+    return seen | {"errors": stage.errors()}
+
+
+def microphone(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Record a line that is played into the sink whose monitor is the microphone; once cancelled, once kept."""
+    window, state = stage.window, stage.studio.state
+    line = load_clip(resources_dir() / "demo" / "0012" / "Neutral" / "0012_000002.ogg")
+    save_wav(folder / "line.wav", line)
+
+    def open_dialog() -> RecordDialog:
+        press(window.library.record)
+        dialog = window.findChildren(RecordDialog)[-1]
+        stage.wait(dialog.record.isEnabled, "the microphone")
+        return dialog
+
+    dialog = open_dialog()
+    press(dialog.record)
+    stage.wait(lambda: "0:00.0" not in dialog.time.text(), "some recording")
+    press(dialog.cancel)
+    stage.wait(lambda: not stage.studio.sound_worker.busy, "the microphone to close")
+    kept = list(recordings_dir().glob("*")) if recordings_dir().exists() else []
+    dialog = open_dialog()
+    microphones = [dialog.devices.itemText(index) for index in range(dialog.devices.count())]
+    press(dialog.record)
+    quiet = dialog.meter.share
+    playing = subprocess.Popen(["paplay", str(folder / "line.wav")])
+    loudest: list[float] = []
+
+    def played() -> bool:
+        loudest.append(dialog.meter.share)
+        return playing.poll() is not None
+
+    stage.wait(played, "the line")
+    stop_says = dialog.record.text()
+    press(dialog.record)
+    stage.wait(lambda: state.source is not None and state.source.name.startswith("Recording"), "the recording")
+    return {
+        "after_cancel": [path.name for path in kept],
+        "microphones": microphones,
+        "quiet": quiet,
+        "loudest": max(loudest),
+        "stop_says": stop_says,
+        "file": str(next(recordings_dir().glob("Recording*.wav"))),
+        "sources": len(state.sources),
+        "errors": stage.errors(),
+    }
+
+
+def first_sound(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Render is pressed; how long until something is heard, and whether the render was still at work then."""
+    window, studio = stage.window, stage.studio
+    player = studio.playback.player
+    studio.state.set_options(auto_render=False)
+    heard: list[tuple[float, float, bool]] = []
+    for emotion in ("angry", "sad", "happy"):
+        choose_target(window, emotion)
+        studio.playback.stop()
+        stage.wait(lambda: player.level == 0.0, "silence")
+        takes = len(studio.state.takes)
+        began, processor = time.perf_counter(), time.process_time()
+        key(window, Qt.Key.Key_R)
+        stage.wait(lambda: player.level > 0.0, "the first sound")
+        at = time.perf_counter() - began, time.process_time() - processor
+        heard.append((*at, len(studio.state.takes) == takes and studio.renders.active))
+        stage.wait_for_takes(takes + 1)
+    return {
+        "milliseconds": [round(1000 * each[0]) for each in heard],
+        "of_processor": [round(1000 * each[1]) for each in heard],
+        "before_the_end": [each[2] for each in heard],
+        "errors": stage.errors(),
+    }
+
+
+SCENES = {scene.__name__: scene for scene in (first_minute, silent, single_clip, unplugged, microphone, first_sound)}
+
+
 def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
     stage = Stage(folder)
     QTest.qWaitForWindowExposed(stage.window)
-    seen = {"first_minute": first_minute, "silent": silent, "single_clip": single_clip}[name](stage, folder)
+    seen = SCENES[name](stage, folder)
     stage.close()
     sys.stdout.write(json.dumps(seen) + "\n")
 

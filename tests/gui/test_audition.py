@@ -183,12 +183,14 @@ def test_clicks_seek_and_drags_loop(window: MainWindow) -> None:
     assert not window.transport.loop.isChecked()
 
 
-def test_the_baseline_follows_the_target_while_steering(qtbot: QtBot, window: MainWindow, standin: StandIn) -> None:
+def test_the_baseline_follows_the_steered_take_that_is_waited_for(
+    qtbot: QtBot, window: MainWindow, standin: StandIn
+) -> None:
     drag_slider(window, "sad", 0.5)
     choose_target(window, "sad")
     wait_for_takes(qtbot, window, 2)
-    assert (held(window, "A"), held(window, "B")) == (1, 2)
-    assert [request.steering is None for request in standin.requests] == [True, False]
+    assert (held(window, "A"), held(window, "B")) == (2, 1)
+    assert [request.steering is None for request in standin.requests] == [False, True]
 
 
 def test_without_auto_render_only_r_renders(qtbot: QtBot, window: MainWindow, standin: StandIn) -> None:

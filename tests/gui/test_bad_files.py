@@ -9,27 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.esn.mask import EsnMask
 from studio.gui.main_window import MainWindow
-from tests.gui.driving import PATIENCE, choose_target, press, wait_for_takes
+from tests.gui.driving import PATIENCE, choose_target, drop, press, wait_for_takes
 from tests.gui.standin import WIDTHS, make_mask
-
-
-def drop(window: MainWindow, path: Path) -> None:
-    """Drop a file on the window."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
-    none = Qt.KeyboardModifier.NoModifier
-    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
-    enter = QDragEnterEvent(QPoint(50, 50), copy, data, left, none)
-    QApplication.sendEvent(window, enter)
-    assert enter.isAccepted()
-    QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), copy, data, left, none))
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
@@ -68,7 +53,7 @@ def test_unreadable_recordings(qtbot: QtBot, window: MainWindow, tmp_path: Path,
     assert not window.notices.isVisible()
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (48_000, 6)])
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (48_000, 8)])
 def test_any_rate_and_number_of_channels_opens_and_renders(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, rate: int, channels: int
 ) -> None:
@@ -95,13 +80,32 @@ def test_a_ten_minute_recording_opens_and_says_what_the_model_takes(
     drop(window, path)
     qtbot.waitUntil(window.notices.isVisible, timeout=PATIENCE)
     assert window.notices.text.text() == (
-        "Stand-in converts at most 20 s and this recording has 10:00.00; open a shorter one."
+        "Stand-in converts at most 20 s and this recording has 10:00.00; "
+        "trim it to a region under the source's waveform."
     )
     assert window.studio.axis.length == pytest.approx(600.0)
     choose_target(window, "angry")
     assert not window.steering.render_button.isEnabled()
     assert "at most 20 s" in window.steering.render_button.toolTip()
     assert len(window.notices.waiting) == 1
+
+
+def test_three_hours_are_refused_in_one_sentence_without_decoding(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    path = tmp_path / "meeting.flac"
+    soundfile.write(path, tone(1.0, 16_000), 16_000)
+    content = bytearray(path.read_bytes())
+    # The header's count of samples: its lowest 32 bits.
+    content[22:26] = (3 * 3600 * 16_000).to_bytes(4, "big")
+    path.write_bytes(bytes(content))
+    before = window.studio.state.source
+    drop(window, path)
+    qtbot.waitUntil(window.notices.isVisible, timeout=PATIENCE)
+    assert [notice.text for notice in window.notices.waiting] == [
+        "'meeting.flac' is 180:00 long; the studio takes up to 60:00. Trim it and open it again."
+    ]
+    assert window.studio.state.source is before
 
 
 def foreign_model(path: Path) -> None:

@@ -170,14 +170,33 @@ class TimeCanvas(QWidget):
 
 
 class Ruler(TimeCanvas):
-    """Times above the lanes."""
+    """Times above the lanes; dragging over them scrubs."""
+
+    scrub_asked = Signal(float)
 
     def __init__(self, axis: TimeAxis) -> None:
         super().__init__(axis)
         self.setFixedHeight(24)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Time ruler")
-        self.setToolTip("Click to move the playhead, drag to loop, double-click to clear the loop, wheel to zoom")
+        self.setToolTip("Drag to move the playhead and hear it, double-click to clear the loop, wheel to zoom")
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Scrub from here on."""
+        super().mousePressEvent(event)
+        self._scrub(event.position().x())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Scrub along."""
+        self._scrub(event.position().x())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """The playhead stays where it was dragged to."""
+        self._pressed_at = None
+
+    def _scrub(self, x: float) -> None:
+        if self._pressed_at is not None:
+            self.scrub_asked.emit(min(max(self.seconds_at(x), 0.0), self.axis.length))
 
     def draw_still(self, painter: QPainter) -> None:
         """Draw ticks and round times."""

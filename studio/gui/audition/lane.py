@@ -100,6 +100,7 @@ class LaneView(QFrame):
         layout.addLayout(header)
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self.words)
+        self.body = layout
         self.listen.clicked.connect(lambda: self.listen_asked.emit(lane))
         self.show_locked(False)
 

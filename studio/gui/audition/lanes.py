@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QScrollBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QScrollBar, QToolButton, QVBoxLayout, QWidget
 
 from studio.gui.audition.canvas import Ruler
 from studio.gui.audition.curve import CurveLane
 from studio.gui.audition.lane import LaneView
 from studio.gui.audition.tracks import TrackToggles, level_at
+from studio.gui.audition.trim import TrimBar
 from studio.gui.formats import clock, decibels
-from studio.gui.state import LANES, SOURCE, TAKE_LANES, StudioState
+from studio.gui.icons import icon
+from studio.gui.state import LANES, SOURCE, TAKE_LANES, Source, StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain
 from studio.gui.words import flags_help, take_flags, take_wer, transcript_words, wordless
@@ -27,6 +29,7 @@ class LanesView(QWidget):
     """Shows ``state.source`` and ``state.lanes``; asks for seeks and for another lane to be heard."""
 
     seek_asked = Signal(float)
+    scrub_asked = Signal(float)
     listen_asked = Signal(str)
 
     def __init__(self, state: StudioState, axis: TimeAxis) -> None:
@@ -40,6 +43,10 @@ class LanesView(QWidget):
         self.curve = CurveLane(axis)
         self.tracks = TrackToggles(state)
         self.lanes[SOURCE].header.addWidget(self.tracks)
+        self.trim = TrimBar(state, axis)
+        self.trim_button = self._trim_button()
+        self.lanes[SOURCE].header.addWidget(self.trim_button)
+        self.lanes[SOURCE].body.insertWidget(1, self.trim)
         self._bar = QScrollBar(Qt.Orientation.Horizontal)
         self._bar.setAccessibleName("Scroll the time axis")
         self._bar.setFixedHeight(10)
@@ -52,7 +59,7 @@ class LanesView(QWidget):
             if lane == SOURCE:
                 layout.addWidget(self.curve)
         layout.addWidget(self._bar)
-        self.ruler.seek_asked.connect(self.seek_asked)
+        self.ruler.scrub_asked.connect(self.scrub_asked)
         for view in self.lanes.values():
             view.canvas.seek_asked.connect(self.seek_asked)
             view.canvas.pressed.connect(view.listen.click)
@@ -71,6 +78,15 @@ class LanesView(QWidget):
         state.steer_changed.connect(self._show_hints)
         state.steer_changed.connect(self._show_curve)
         self.refresh()
+
+    def _trim_button(self) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("bare")
+        button.setFixedSize(24, 24)
+        button.setCheckable(True)
+        button.setAccessibleName("Trim the source")
+        button.toggled.connect(self.trim.ask)
+        return button
 
     def refresh(self) -> None:
         """Show everything anew, as after a change of colours."""
@@ -91,6 +107,8 @@ class LanesView(QWidget):
 
     def _show_source(self) -> None:
         view, source = self.lanes[SOURCE], self._state.source
+        self.trim_button.setIcon(icon("trim"))
+        explain(self.trim_button, source is not None, "Nothing is open", "Show the handles that trim the source (T)")
         explain(view.listen, source is not None, "Nothing is open", "Listen to the source (S)")
         if source is None:
             view.title.show_text("")
@@ -99,9 +117,9 @@ class LanesView(QWidget):
             view.show_words([])
         else:
             view.title.show_text(source.name)
-            view.length.setText(clock(source.drawing.seconds))
+            view.length.setText(source_length(source))
             view.canvas.show_drawing(source.drawing)
-            note = "No transcript: type the words on the left to see word errors."
+            note = "No transcript: type the words on the left, or let the first render fill them in."
             view.show_words(transcript_words(source.reference), note)
         self._show_curve()
         self._fit_axis()
@@ -202,3 +220,12 @@ class LanesView(QWidget):
     def _scroll(self, value: int) -> None:
         start = value / _SCROLL_STEPS * self._axis.length
         self._axis.show(start, start + self._axis.stop - self._axis.start)
+
+
+def source_length(source: Source) -> str:
+    """How long what is converted is, and where in the recording it lies."""
+    length = clock(source.drawing.seconds)
+    if source.region is None:
+        return length
+    start, stop = source.region
+    return f"{clock(start)} – {clock(stop)} of {clock(source.recording.seconds)}   {length}"

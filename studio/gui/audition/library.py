@@ -15,11 +15,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.audio.files import FORMATS
+from studio.gui.audition.sourcelist import SourceList, about
 from studio.gui.audition.takes import TakesList
 from studio.gui.icons import icon
 from studio.gui.sources import DemoLine, Sources
 from studio.gui.state import StudioState
-from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
+from studio.gui.widgets.layout import explain, heading, small
 
 WIDTH = 256
 
@@ -62,6 +64,7 @@ class LibraryPanel(QWidget):
     """Source on top, takes below."""
 
     open_asked = Signal()
+    record_asked = Signal()
     line_chosen = Signal(object)
     export_asked = Signal()
     assign_asked = Signal(int, str)
@@ -75,7 +78,6 @@ class LibraryPanel(QWidget):
         self.lines = QToolButton()
         self.lines.setText("Demo lines")
         self.lines.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.lines.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.lines.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.lines.setAccessibleName("Demo lines")
         self.menu = QMenu(self.lines)
@@ -83,10 +85,17 @@ class LibraryPanel(QWidget):
         # Held here: a submenu that only its parent knows is deleted with its Python wrapper.
         self.speakers: list[QMenu] = []
         self.open = QPushButton("Open…")
-        self.open.setToolTip("Open a WAV, FLAC, MP3 or Ogg recording (Ctrl+O), or drop one on the window")
-        self.name = ElidedLabel()
+        self.open.setToolTip(f"Open recordings, {FORMATS} (Ctrl+O), or drop them on the window")
+        self.record = QToolButton()
+        self.record.setObjectName("square")
+        self.record.setFixedSize(32, 32)
+        self.record.setAccessibleName("Record")
+        self.record.setToolTip("Record from a microphone (Ctrl+R)")
+        self.sources = SourceList(state)
         self.about = small()
         self.reference = TranscriptEdit()
+        self.read = small("Read by the model: correct what it misheard.")
+        self.read.setWordWrap(True)
         self.takes = TakesList(state)
         self.to_a, self.to_b = QPushButton("To A"), QPushButton("To B")
         self.export = QPushButton("Export…")
@@ -95,6 +104,10 @@ class LibraryPanel(QWidget):
         self._lay_out()
         self.recolour()
         self.open.clicked.connect(self.open_asked)
+        self.record.clicked.connect(self.record_asked)
+        self.sources.chosen.connect(sources.show)
+        self.sources.close_asked.connect(sources.close)
+        sources.opening_changed.connect(self._show_source)
         self.reference.committed.connect(lambda text: state.set_reference(text or None))
         self.takes.assign_asked.connect(self.assign_asked)
         self.takes.selected.connect(self._show_selection)
@@ -109,9 +122,8 @@ class LibraryPanel(QWidget):
 
     def recolour(self) -> None:
         """Draw the icons in another scheme's colours."""
-        self.lines.setIcon(icon("lines"))
-        self.open.setIcon(icon("open"))
         self.export.setIcon(icon("export"))
+        self.record.setIcon(icon("record"))
         self.takes.viewport().update()
 
     def _lay_out(self) -> None:
@@ -121,11 +133,13 @@ class LibraryPanel(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.lines, 1)
-        buttons.addWidget(self.open, 1)
+        buttons.addWidget(self.open)
+        buttons.addWidget(self.record)
         layout.addLayout(buttons)
-        layout.addWidget(self.name)
+        layout.addWidget(self.sources)
         layout.addWidget(self.about)
         layout.addWidget(self.reference)
+        layout.addWidget(self.read)
         layout.addSpacing(8)
         layout.addWidget(heading("Takes"))
         takes = QVBoxLayout()
@@ -144,14 +158,12 @@ class LibraryPanel(QWidget):
             self.assign_asked.emit(shown.number, lane)
 
     def _show_source(self) -> None:
-        source = self._state.source
-        self.name.show_text(source.name if source is not None else "Nothing is open")
-        if source is None:
-            self.about.setText("")
+        source, opening = self._state.source, self._sources.opening
+        if opening:
+            self.about.setText(f"Opening {opening[0].name}…" if len(opening) == 1 else f"Opening {len(opening)} files…")
         else:
-            clip = source.drawing.clip
-            kind = "demo line" if source.demo else "recording"
-            self.about.setText(f"{kind}, {clip.seconds:.2f} s, {clip.rate / 1000:g} kHz")
+            self.about.setText(about(source) if source is not None else "")
+        self.read.setVisible(source is not None and source.read)
         explain(self.reference, source is not None, "Open a recording first", "What is said, to count word errors")
         self.reference.show_text((source.reference or "") if source is not None else "")
 
