@@ -24,9 +24,9 @@ from studio.emotions import EMOTIONS
 from studio.gui.widgets.layout import heading, small, tight
 from studio.gui.widgets.progress import ThinBar
 from studio.gui.wizard.page import Page
-from studio.gui.wizard.recipe import EVERYTHING, IDENTIFICATION
 from studio.gui.wizard.search import Search
 from studio.gui.wizard.tables import Table
+from studio.pipelines.recipe import EVERYTHING, IDENTIFICATION
 
 if TYPE_CHECKING:
     from studio.corpora.check import CorpusReport
@@ -79,21 +79,21 @@ class CheckPage(Page):
         self.limit.setFixedWidth(88)
         self.limit.setToolTip("At most this many recordings, drawn as evenly over the speakers as they allow; 0 is all")
         self._lay_out()
-        self.stop.clicked.connect(search.stop_check)
-        self.again.clicked.connect(search.check)
+        self.stop.clicked.connect(search.corpus.stop)
+        self.again.clicked.connect(self._check)
         self.part.activated.connect(self._take)
         self.limit.valueChanged.connect(self._take)
-        search.check_changed.connect(self._show)
-        search.check_progress.connect(self._show_share)
+        search.corpus.changed.connect(self._show)
+        search.corpus.progress.connect(self._show_share)
         self._show()
 
     def initializePage(self) -> None:
         """Check at once."""
-        self._search.check()
+        self._check()
 
     def cleanupPage(self) -> None:
         """Going back stops the check."""
-        self._search.stop_check()
+        self._search.corpus.stop()
 
     def validatePage(self) -> bool:
         """Take in what is still being typed."""
@@ -102,14 +102,14 @@ class CheckPage(Page):
 
     def lacking(self) -> str | None:
         """Why one cannot go on."""
-        checked, recipe = self._search.checked, self._search.recipe
-        if self._search.checking:
+        corpus, recipe = self._search.corpus, self._search.recipe
+        if corpus.checking:
             return "The corpus is being checked."
-        if checked is None:
+        if corpus.checked is None:
             return "The corpus has not been checked."
-        if not checked.usable.get(EVERYTHING):
+        if not corpus.checked.usable.get(EVERYTHING):
             return "There is no neutral recording with a transcript in it; identification starts from those."
-        if not checked.usable.get(recipe.part):
+        if not corpus.checked.usable.get(recipe.part):
             return "This part has no neutral recording with a transcript; choose another part."
         return None
 
@@ -170,20 +170,24 @@ class CheckPage(Page):
             self._search.set_recipe(replace(recipe, part=str(part), limit=self.limit.value() or None))
             self.completeChanged.emit()
 
+    def _check(self) -> None:
+        self._search.corpus.check(self._search.recipe)
+
     def _show_share(self, share: float) -> None:
         self.bar.show_share(share)
+        self.status.setText(f"Reading {self._search.recipe.corpus}")
 
     def _show(self) -> None:
-        search = self._search
-        self.pages.setCurrentIndex(0 if search.checked is None else 1)
-        self.bar.setVisible(search.checking)
-        self.stop.setVisible(search.checking)
-        self.again.setVisible(not search.checking)
-        self.status.setText(f"Reading {search.recipe.corpus}" if search.checking else "The corpus was not checked.")
-        if search.checking:
-            self.bar.show_share(0.0)
-        if search.checked is not None:
-            self._show_report(search.checked)
+        corpus, where = self._search.corpus, self._search.recipe.corpus
+        self.pages.setCurrentIndex(0 if corpus.checked is None else 1)
+        self.bar.setVisible(corpus.checking)
+        self.stop.setVisible(corpus.checking)
+        self.again.setVisible(not corpus.checking)
+        self.status.setText(f"Looking for recordings in {where}" if corpus.checking else "The corpus was not checked.")
+        if corpus.checking:
+            self.bar.show_busy()
+        if corpus.checked is not None:
+            self._show_report(corpus.checked)
         self.completeChanged.emit()
 
     def _show_report(self, checked: Checked) -> None:

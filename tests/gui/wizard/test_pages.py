@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QWidget, QWizard
 from pytestqt.qtbot import QtBot
 
-from studio.errors import StudioError
 from studio.gui.formats import duration
 from studio.gui.main_window import MainWindow
 from studio.gui.theme import DARK, LIGHT, Theme
-from studio.gui.wizard.recipe import Recipe, load_recipe, save_recipe
 from studio.gui.wizard.search import Stage
 from studio.gui.wizard.wizard import FindNeurons, Step
 from tests.gui.driving import PATIENCE, press
@@ -114,7 +111,7 @@ def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(
     press(wizard.button(QWizard.WizardButton.BackButton))
     type_into(wizard.dataset.path, str(toy))
     next_page(wizard)
-    qtbot.waitUntil(lambda: toy_window.studio.search.checked is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: toy_window.studio.search.corpus.checked is not None, timeout=PATIENCE)
     assert wizard.check.problem_title.text() == "Problems: 1 unreadable"
     assert "broken.wav" in str(wizard.check.problems.model().index(0, 0).data())
 
@@ -150,15 +147,16 @@ def test_reviewing_filters_takes_back_and_replaces_nothing_unasked(
     assert rejected is not None
     assert not rejected.success
     QTest.keyClick(review.list, Qt.Key.Key_A)
-    assert search.verdict(rejected) is True
+    assert search.results.verdict(rejected) is True
     press(review.basis.button("ear"))
-    qtbot.waitUntil(lambda: search.selection is not None and search.selection.by_ear, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: search.results.selection is not None and search.results.selection.by_ear, timeout=PATIENCE)
     review.list.select(0)
     QTest.keyClick(review.list, Qt.Key.Key_Backspace)
-    assert search.verdict(rejected) is None
+    assert search.results.verdict(rejected) is None
     # With nothing accepted, the judge's successes count again.
     qtbot.waitUntil(
-        lambda: search.selection is not None and not search.selection.by_ear and review.isComplete(), timeout=PATIENCE
+        lambda: search.results.selection is not None and not search.results.selection.by_ear and review.isComplete(),
+        timeout=PATIENCE,
     )
     next_page(wizard)
     there = tmp_path / "there.esn.safetensors"
@@ -168,7 +166,7 @@ def test_reviewing_filters_takes_back_and_replaces_nothing_unasked(
     qtbot.waitUntil(lambda: wizard.save.save.text() == "Replace it", timeout=PATIENCE)
     assert there.read_bytes() == b"somebody's"
     press(wizard.save.save)
-    qtbot.waitUntil(lambda: search.saved_to == there, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: search.results.saved_to == there, timeout=PATIENCE)
     assert there.read_bytes() != b"somebody's"
 
 
@@ -183,18 +181,6 @@ def test_it_is_drawn_in_both_schemes(qtbot: QtBot, toy_window: MainWindow, theme
 
 def corner_is(widget: QWidget, colour: str) -> bool:
     return colour == widget.grab().toImage().pixelColor(widget.width() - 2, widget.height() - 2).name()
-
-
-def test_a_recipe_survives_the_disk_and_refuses_damage(tmp_path: Path) -> None:
-    recipe = Recipe(corpus=tmp_path / "Größe", emotions=("sad",), limit=3, rate=0.29)
-    save_recipe(recipe, tmp_path)
-    assert load_recipe(tmp_path) == recipe
-    (tmp_path / "search.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(StudioError, match="not written by this version"):
-        load_recipe(tmp_path)
-    (tmp_path / "search.json").write_bytes(b"{")
-    with pytest.raises(StudioError, match="damaged"):
-        load_recipe(tmp_path)
 
 
 @pytest.mark.parametrize(
