@@ -56,7 +56,8 @@ def merge_jobs(sources: Sequence[Path], target: Path) -> None:
       be selected from, reviewed and merged again, but not gone on with.
 
     A conversion may be in several jobs if all agree on it. Verdicts of people merge too: accepted is what nobody
-    rejected. What was asked for (``recipe``) is kept if it was the same of all. ``target`` appears whole or not at all. Raises JobError in a sentence when the jobs do not fit together.
+    rejected. What was asked for (``recipe``) is kept if it was the same of all. ``target`` appears whole or not at
+    all. Raises JobError in a sentence when the jobs do not fit together.
     """
     if not sources:
         raise JobError("Name the jobs to merge.")

@@ -10,13 +10,16 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWizard
 
+from studio.corpora.layouts import read_corpus
+from studio.corpora.splits import save_split
 from studio.engine import JobContext
 from studio.gui.app import SWITCH_SECONDS
 from studio.gui.loading import Loaded, Loader, load_default
@@ -25,8 +28,12 @@ from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.lalm.base import LANGUAGE
 from studio.paths import resources_dir
+from studio.pipelines.identify import identify
+from studio.pipelines.recipe import EVERYTHING, Recipe, save_recipe, settings_of, split_of, to_convert
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.standin import StandIn, loader, make_mask
+from tests.gui.wizard.driving import toy_corpus, toy_texts
+from tests.pipelines.toy import ToyJudge, ToyModel
 
 PATIENCE = 180_000
 
@@ -172,11 +179,57 @@ def single_clip(stage: Stage, folder: Path) -> dict[str, Any]:
     return {"file": str(second), "source": playback.player.source, "heard": playback.heard, "errors": stage.errors()}
 
 
+def review(stage: Stage, folder: Path) -> dict[str, Any]:
+    """The wizard over a job of another model: a row of its log is played, then its successes one after another."""
+    search, clips = stage.studio.search, stage.window.clips
+    heard: list[str] = []
+    clips.changed.connect(lambda: heard.append(clips.playing.stem) if clips.playing is not None else None)
+    wizard = stage.window.find_neurons()
+    wizard.go_on_with(toy_job(folder))
+    stage.wait(lambda: bool(wizard.run.notices.waiting), "the sentence that this model cannot go on with it")
+    wizard.run.log.select(0)
+    QTest.keyClick(wizard.run.log, Qt.Key.Key_Space)
+    stage.wait(lambda: len(heard) == 1, "a conversion of the log")
+    press(wizard.button(QWizard.WizardButton.NextButton))
+    rows = wizard.review.list.conversions
+    stage.wait(lambda: rows.rowCount() == search.found, "the list")
+    shown = [Path(str(attempt.audio)).stem for row in range(rows.rowCount()) if (attempt := rows.attempt(row))]
+    QTest.keyClick(wizard.review.list, Qt.Key.Key_Space)
+    for count in range(2, len(shown) + 2):
+        stage.wait(partial(has, heard, count), "the next conversion")
+        QTest.keyClick(wizard.review.list, Qt.Key.Key_A)
+    return {
+        "newest": Path(str(search.results.attempts[-1].audio)).stem,
+        "shown": shown,
+        "heard": heard,
+        "silent": clips.playing is None,
+        "accepted": sum(search.results.verdicts.values()),
+    }
+
+
+def has(heard: list[str], count: int) -> bool:
+    return len(heard) >= count
+
+
+def toy_job(folder: Path) -> Path:
+    """The finished job of a model that sings, in a few seconds whatever the machine is busy with."""
+    corpus, job = toy_corpus(folder / "toys", speakers=1), folder / "job"
+    recipe = Recipe(corpus=corpus, part=EVERYTHING, rate=0.1, batch=4)
+    split = split_of(recipe, "folders", read_corpus(corpus).utterances)
+    identify(ToyModel(toy_texts()), ToyJudge(), to_convert(recipe, split), settings_of(recipe), job)
+    save_split(job / "split.json", split)
+    save_recipe(recipe, job)
+    return job
+
+
+SCENES = {"first_minute": first_minute, "silent": silent, "single_clip": single_clip, "review": review}
+
+
 def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
     stage = Stage(folder)
     QTest.qWaitForWindowExposed(stage.window)
-    seen = {"first_minute": first_minute, "silent": silent, "single_clip": single_clip}[name](stage, folder)
+    seen = SCENES[name](stage, folder)
     stage.close()
     sys.stdout.write(json.dumps(seen) + "\n")
 

@@ -63,6 +63,7 @@ class DatasetPage(Page):
         for name in LAYOUTS:
             self.layout_box.addItem(_TITLES.get(name, name), name)
         self._build_left_behind()
+        self.first = self.path
         self._lay_out()
         self.path.textChanged.connect(self._take)
         self.layout_box.activated.connect(self._take)

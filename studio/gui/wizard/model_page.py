@@ -52,6 +52,7 @@ class ModelPage(Page):
             "Words count as kept when the WER between transcript and the text the model emits stays below the "
             "threshold of the next page; no recogniser is involved."
         )
+        self.first = self.model
         self._lay_out()
         self.model.activated.connect(self._take)
         self.judge.activated.connect(self._take)

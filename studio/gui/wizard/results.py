@@ -41,12 +41,12 @@ class Results(QObject):
         self._written = 0
 
     def begin(self, folder: Path | None, recipe: Recipe) -> None:
-        """Another run, of another job or of the same; human verdicts belong to the job and stay with it."""
+        """Another run, of another job or of the same, which keeps its conversions and its human verdicts."""
         self._files.cancel("select")
         if folder != self.folder:
-            self.verdicts = {}
+            self.attempts, self.verdicts = [], {}
         self.folder, self.recipe = folder, recipe
-        self.attempts, self.selection, self.saved_to, self.selecting = [], None, None, False
+        self.selection, self.saved_to, self.selecting = None, None, False
         self.selection_changed.emit()
 
     def take_up(self, attempts: Iterable[Attempt], verdicts: Mapping[str, bool]) -> None:

@@ -69,6 +69,7 @@ class ReviewPage(Page):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MILLISECONDS)
         self._rest.timeout.connect(self._select_again)
+        self.first = self.list
         self._lay_out()
         self._connect()
 
@@ -87,7 +88,6 @@ class ReviewPage(Page):
             results.select_again(by_ear=False)
         self._fill()
         self._show_all()
-        self.list.setFocus()
 
     def _take_order(self, attempts: list[Attempt]) -> None:
         self._ordered = attempts

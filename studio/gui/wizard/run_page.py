@@ -55,6 +55,7 @@ class RunPage(Page):
         self.log = ConversionsList(
             "Last conversions", search.results.verdict, "Conversions appear here as they are made."
         )
+        self.first = self.go
         self._lay_out()
         self.go.clicked.connect(self._press_go)
         self.cancel.clicked.connect(search.cancel)

@@ -41,6 +41,7 @@ class SavePage(Page):
         self.save.setObjectName("primary")
         self.told = QLabel()
         self.told.setWordWrap(True)
+        self.first = self.path
         self._lay_out()
         self.chart.hovered.connect(self.under_mouse.show_text)
         self.path.textChanged.connect(self._rename)

@@ -66,6 +66,7 @@ class SettingsPage(Page):
         self.about_selector = small()
         self.expected = small()
         self.where = small()
+        self.first = self.emotions[TARGETS[0]]
         self._lay_out()
         self._connect()
         self._show()

@@ -213,6 +213,9 @@ class FindNeurons(QWizard):
         page = self._pages.get(step)
         if page is not None:
             page.show_missing()
+            first = page.first
+            ready = first is not None and first.isVisible() and first.isEnabled()
+            (first if first is not None and ready else self.button(QWizard.WizardButton.NextButton)).setFocus()
         if step not in (Step.RUN, Step.REVIEW):
             self.player.stop()
         self._show_buttons()

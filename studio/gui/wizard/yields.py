@@ -70,3 +70,7 @@ class Yields(QWidget):
         """What a row says, for tests."""
         _, found, share = self._rows[emotion]
         return f"{found.text()}, {share.text()}"
+
+    def why(self, emotion: str) -> str:
+        """What a row says of rejections, for tests."""
+        return self._rows[emotion][2].toolTip()

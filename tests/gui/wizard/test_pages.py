@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,9 +14,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QWidget, QWizard
 from pytestqt.qtbot import QtBot
 
+from studio.audio.files import load_clip
+from studio.corpora.base import Corpus
+from studio.corpora.layouts import read_corpus
 from studio.gui.formats import duration
 from studio.gui.main_window import MainWindow
 from studio.gui.theme import DARK, LIGHT, Theme
+from studio.gui.wizard.conversions import audio_of
 from studio.gui.wizard.search import Stage
 from studio.gui.wizard.wizard import FindNeurons, Step
 from tests.gui.driving import PATIENCE, press
@@ -24,6 +30,7 @@ from tests.gui.wizard.driving import (
     next_page,
     type_into,
     type_number,
+    wait_for_conversions,
     wait_for_stage,
     walk_to_settings,
 )
@@ -114,6 +121,139 @@ def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(
     qtbot.waitUntil(lambda: toy_window.studio.search.corpus.checked is not None, timeout=PATIENCE)
     assert wizard.check.problem_title.text() == "Problems: 1 unreadable"
     assert "broken.wav" in str(wizard.check.problems.model().index(0, 0).data())
+
+
+def test_while_a_folder_is_looked_through_nobody_knows_how_much_is_done(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = threading.Event()
+
+    def take_long(root: Path, layout: str) -> Corpus:
+        listed.wait(PATIENCE / 1000)
+        return read_corpus(root, layout)
+
+    monkeypatch.setattr("studio.corpora.check.read_corpus", take_long)
+    press(toy_window.top.find_neurons)
+    wizard = toy_window.wizard
+    assert wizard is not None
+    type_into(wizard.dataset.path, str(toy))
+    next_page(wizard)
+    bar, status = wizard.check.bar, wizard.check.status
+    assert bar.busy
+    assert bar.accessibleDescription() == "under way"
+    assert status.text() == f"Looking for recordings in {toy}"
+    before = bar.grab().toImage()
+    qtbot.waitUntil(lambda: bar.grab().toImage() != before, timeout=PATIENCE)
+    with qtbot.waitSignal(toy_window.studio.search.corpus.progress, timeout=PATIENCE):
+        listed.set()
+    assert not bar.busy
+    assert status.text() == f"Reading {toy}"
+    qtbot.waitUntil(wizard.check.isComplete, timeout=PATIENCE)
+
+
+def test_another_corpus_need_not_wait_for_the_one_before(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = threading.Event()
+    slow = tmp_path / "slow"
+
+    def take_long(root: Path, layout: str) -> Corpus:
+        if root == slow:
+            left.wait(PATIENCE / 1000)
+        return read_corpus(root, layout)
+
+    monkeypatch.setattr("studio.corpora.check.read_corpus", take_long)
+    press(toy_window.top.find_neurons)
+    wizard = toy_window.wizard
+    assert wizard is not None
+    type_into(wizard.dataset.path, str(slow))
+    next_page(wizard)
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    type_into(wizard.dataset.path, str(toy))
+    next_page(wizard)
+    assert toy_window.studio.search.corpus.checking
+    left.set()
+    qtbot.waitUntil(wizard.check.isComplete, timeout=PATIENCE)
+    assert not wizard.check.notices.waiting, "nobody asks for the other any more"
+
+
+def test_an_audio_language_model_can_judge(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy_listener.py").write_text(
+        "from tests.pipelines.toy import ToyJudge\n"
+        "class Listener:\n"
+        "    name = 'toy-listener'\n"
+        "    def answer(self, clip, question):\n"
+        "        heard = ToyJudge().judge(clip)\n"
+        "        return max(heard, key=heard.get)\n"
+        "def load():\n"
+        "    return Listener()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    search = toy_window.studio.search
+    wizard = walk_to_settings(qtbot, toy_window, toy)
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    page, forward = wizard.model, wizard.button(QWizard.WizardButton.NextButton)
+    assert not page.asked.isVisible()
+    page.judge.setFocus()
+    QTest.keyClick(page.judge, Qt.Key.Key_End)
+    assert page.judge.currentText() == "Audio language model"
+    assert not forward.isEnabled()
+    assert "package.module:function" in page.missing.text()
+    type_into(page.asked, "toy_listener:absent")
+    next_page(wizard)
+    next_page(wizard)
+    qtbot.waitUntil(lambda: bool(wizard.run.notices.waiting), timeout=PATIENCE)
+    assert "'toy_listener:absent' cannot be loaded" in wizard.run.notices.waiting[0].text
+    assert search.unfinished.folders() == [], "nothing was begun"
+
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    type_into(page.asked, "toy_listener:load")
+    assert search.recipe.judge == "choice:toy_listener:load"
+    next_page(wizard)
+    next_page(wizard)
+    wait_for_stage(qtbot, search, Stage.FINISHED)
+    assert search.results.selection is not None
+    assert search.results.selection.mask.metadata["judge"] == "choice-toy-listener"
+    sys.modules.pop("toy_listener")
+
+
+def test_the_run_page_tells_how_far_it_is_and_why_conversions_fail(
+    qtbot: QtBot, toy_window: MainWindow, held: HeldModel, toy: Path
+) -> None:
+    search = toy_window.studio.search
+    held.left = 5
+    wizard = walk_to_settings(qtbot, toy_window, toy)
+    press(wizard.settings.more)
+    type_number(wizard.settings.batch, 4)
+    next_page(wizard)
+    page = wizard.run
+    assert page.bar.busy
+    wait_for_conversions(qtbot, search, 20)
+    assert not page.bar.busy
+    assert page.status.text().startswith("Searching: 20 of at most ")
+    assert page.left.text().startswith("about ")
+    assert page.chart.counts.sum() > 0, "the map fills in"
+    assert page.log.conversions.rowCount() == 20
+    newest = page.log.conversions.attempt(0)
+    assert newest is not None
+    assert newest == search.results.attempts[-1]
+    assert search.folder is not None
+    sound = audio_of(newest, search.folder)
+    assert sound is not None
+    assert load_clip(sound).seconds > 0
+    assert search.snapshot is not None
+    for emotion, tried in search.snapshot.attempts.items():
+        found, kinds = search.snapshot.successes[emotion], search.snapshot.rejections.get(emotion, {})
+        assert sum(kinds.values()) == tried - found
+        assert page.yields.text(emotion).startswith(f"{found} of 50")
+        for kind, count in kinds.items():
+            assert f"{kind} {count}" in page.yields.why(emotion)
+    held.go.set()
+    wait_for_stage(qtbot, search, Stage.FINISHED)
+    assert page.bar.share == 1.0
 
 
 def test_settings_reach_the_recipe(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
