@@ -13,13 +13,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWizard
 
-from studio.corpora.layouts import read_corpus
-from studio.corpora.splits import save_split
+from studio.cli import main as run_command
 from studio.engine import JobContext
 from studio.gui.app import SWITCH_SECONDS
 from studio.gui.loading import Loaded, Loader, load_default
@@ -28,8 +28,6 @@ from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.lalm.base import LANGUAGE
 from studio.paths import resources_dir
-from studio.pipelines.identify import identify
-from studio.pipelines.recipe import EVERYTHING, Recipe, save_recipe, settings_of, split_of, to_convert
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.standin import StandIn, loader, make_mask
 from tests.gui.wizard.driving import toy_corpus, toy_texts
@@ -214,11 +212,12 @@ def has(heard: list[str], count: int) -> bool:
 def toy_job(folder: Path) -> Path:
     """The finished job of a model that sings, in a few seconds whatever the machine is busy with."""
     corpus, job = toy_corpus(folder / "toys", speakers=1), folder / "job"
-    recipe = Recipe(corpus=corpus, part=EVERYTHING, rate=0.1, batch=4)
-    split = split_of(recipe, "folders", read_corpus(corpus).utterances)
-    identify(ToyModel(toy_texts()), ToyJudge(), to_convert(recipe, split), settings_of(recipe), job)
-    save_split(job / "split.json", split)
-    save_recipe(recipe, job)
+    line = ["identify", corpus, "--split", "all", "--rate", 0.1, "--batch", 4, "--work", job, "--out", folder / "mask"]
+    with (
+        patch("studio.lalm.catalog.load_model", lambda _name: ToyModel(toy_texts())),
+        patch("studio.judges.catalog.load_judge", lambda _name: ToyJudge()),
+    ):
+        assert run_command([*map(str, line), "--json"]) == 0
     return job
 
 

@@ -27,7 +27,7 @@ from studio.pipelines.identify import (
 )
 from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import drawing_key
-from studio.pipelines.records import JobError, read_attempts, rejections_of
+from studio.pipelines.records import JobError, read_attempts
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import WIDTHS, ToyJudge, ToyModel
 
@@ -314,26 +314,6 @@ def test_an_emotion_without_successes_has_no_mask_and_says_so(corpus, model, tmp
     assert sentence in found.warnings
     assert found.mask.emotions == ("happy", "angry", "surprise")
     assert found.mask.metadata["success_counts"]["sad"] == 0
-
-
-def test_an_emotion_outside_the_five_is_a_reason_that_is_counted(corpus, model, tmp_path):
-    class Fearful(ToyJudge):
-        """Knows more than the five, as emotion2vec does, and hears fear wherever it would hear sadness."""
-
-        def judge(self, clip, reference=None):
-            heard = super().judge(clip, reference)
-            return heard | {"sad": 0.0, "fear": heard["sad"]}
-
-    found = identify(model, Fearful(), corpus, SETTINGS, tmp_path / "job")
-    attempts = read_attempts(tmp_path / "job")
-    afraid = [each for each in attempts if each.reason == "heard as fear"]
-    assert afraid
-    assert all(each.judged["fear"] == max(each.judged.values()) for each in afraid)
-    rejections = rejections_of(attempts)
-    assert sum(kinds.get("heard as fear", 0) for kinds in rejections.values()) == len(afraid)
-    assert sum(kinds.get("words lost", 0) for kinds in rejections.values()) > 0
-    assert sum(sum(kinds.values()) for kinds in rejections.values()) == sum(not each.success for each in attempts)
-    assert "sad" not in found.mask.emotions
 
 
 def test_few_successes_are_a_warning(corpus, model, judge, tmp_path):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from studio.corpora.check import CorpusReport
     from studio.esn.mask import EsnMask
     from studio.gui.loading import Loaded
-    from studio.pipelines.identify import Event
+    from studio.pipelines.events import Event, Progressed
     from studio.pipelines.records import Attempt
 
 
@@ -155,7 +155,7 @@ def search(
     """
     from studio.pipelines.identify import Progressed, Started, identify
     from studio.pipelines.live import LiveEvidence
-    from studio.pipelines.records import read_attempts, rejections_of
+    from studio.pipelines.records import read_attempts
 
     evidence = LiveEvidence(folder, cap=recipe.cap)
 
@@ -173,18 +173,7 @@ def search(
             context.event(_resumed(so_far, recipe, event.total, chart()))
         elif isinstance(event, Progressed):
             so_far.extend(event.latest)
-            context.event(
-                Snapshot(
-                    event.total,
-                    event.done,
-                    event.seconds_left,
-                    event.attempts,
-                    event.successes,
-                    event.latest,
-                    rejections_of(so_far),
-                    chart(),
-                )
-            )
+            context.event(_advanced(event, so_far, chart()))
 
     with ExitStack() as closed:
         model, judge = loaded.model, loaded.judge
@@ -269,6 +258,21 @@ def _resumed(before: Sequence[Attempt], recipe: Recipe, total: int, chart: Shown
         rejections_of(wanted),
         chart,
         fresh=True,
+    )
+
+
+def _advanced(event: Progressed, so_far: Sequence[Attempt], chart: ShownMask | None) -> Snapshot:
+    from studio.pipelines.records import rejections_of
+
+    return Snapshot(
+        event.total,
+        event.done,
+        event.seconds_left,
+        event.attempts,
+        event.successes,
+        event.latest,
+        rejections_of(so_far),
+        chart,
     )
 
 
