@@ -8,7 +8,7 @@ from studio.errors import StudioError
 from studio.esn.errors import MaskError
 from studio.esn.mask import EsnMask
 from studio.lalm.base import LANGUAGE, ModelInfo
-from studio.paths import masks_dir
+from studio.paths import masks_dir, user_masks_dir
 
 SUFFIX = ".esn.safetensors"
 DEFAULT_METHOD = "CAS"
@@ -44,18 +44,19 @@ def widths_of(info: ModelInfo, module: str) -> tuple[int, ...]:
 
 
 def fitting_masks(info: ModelInfo, module: str | None = None, folder: Path | None = None) -> list[Path]:
-    """Mask files in ``folder`` (default: the masks folder) that can be used with the model, the default first.
+    """Mask files in ``folder`` (default: those that ship and the user's own) that fit the model, the default first.
 
-    ``module`` None: with any of its modules. Files that cannot be read or do not fit are passed over. First come masks
-    of the language module, of these the ones chosen by the default selector, then by name.
+    ``module`` None: any of its modules. Files that cannot be read or do not fit are passed over. First come masks of
+    the language module, of these the ones that ship, of these the ones chosen by the default selector, then by name.
     """
-    found: list[tuple[bool, bool, str, Path]] = []
-    for path in sorted((folder or masks_dir()).glob(f"*{SUFFIX}")):
-        try:
-            mask = load_mask(path, info, module)
-        except StudioError:
-            continue
-        found.append((module_of(mask) != LANGUAGE, mask.method != DEFAULT_METHOD, path.name, path))
+    found: list[tuple[bool, int, bool, str, Path]] = []
+    for place, each in enumerate([folder] if folder is not None else [masks_dir(), user_masks_dir()]):
+        for path in each.glob(f"*{SUFFIX}"):
+            try:
+                mask = load_mask(path, info, module)
+            except StudioError:
+                continue
+            found.append((module_of(mask) != LANGUAGE, place, mask.method != DEFAULT_METHOD, path.name, path))
     return [path for *_, path in sorted(found)]
 
 

@@ -46,6 +46,15 @@ def test_the_masks_folder_is_where_the_default_is_looked_for(tmp_path: Path, mon
     assert default_mask(INFO) == tmp_path / "masks" / "toy.esn.safetensors"
 
 
+def test_a_users_own_masks_come_after_those_that_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESN_STUDIO_HOME", str(tmp_path))
+    monkeypatch.setattr("studio.session.masks.user_masks_dir", lambda: tmp_path / "own")
+    for folder, selector in (("masks", "MAD"), ("own", "CAS")):
+        (tmp_path / folder).mkdir()
+        toy_mask(selector=selector).save(tmp_path / folder / "toy.esn.safetensors")
+    assert [path.parent.name for path in fitting_masks(INFO)] == ["masks", "own"]
+
+
 def test_a_loaded_mask_fits(tmp_path: Path) -> None:
     path = tmp_path / "m.esn.safetensors"
     toy_mask().save(path)

@@ -12,7 +12,7 @@ from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
 from studio.gui.wizard.tables import Table
-from studio.paths import masks_dir, user_data_dir
+from studio.paths import masks_dir, user_masks_dir
 
 SUFFIX = ".esn.safetensors"
 
@@ -142,7 +142,7 @@ class SavePage(Page):
 
 def masks_folder() -> Path:
     """Where masks are kept: beside those that ship where that can be written, else with the user's data."""
-    return masks_dir() if os.access(masks_dir(), os.W_OK) else user_data_dir() / "masks"
+    return masks_dir() if os.access(masks_dir(), os.W_OK) else user_masks_dir()
 
 
 def _plain(name: str) -> str:
