@@ -168,6 +168,7 @@ def test_masks_steer_the_module_they_were_made_for(
     make_mask(WIDTHS[:4], module=SYNTHESIS).save(path)
     drop(window, path)
     qtbot.waitUntil(lambda: state.mask is not None and state.mask.path == path, timeout=PATIENCE)
+    assert state.mask is not None
     assert ("Module", "synthesis") in state.mask.facts
     assert state.steer.layers is None, "layers of the other module mean nothing here"
     choose_target(window, "angry")

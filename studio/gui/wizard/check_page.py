@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QStringListModel
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, QStringListModel, Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSpinBox,
     QStackedWidget,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from studio.corpora.check import CorpusReport
     from studio.gui.wizard.work import Checked
 
+_LINE_HEIGHT = 24
 _PARTS = {
     IDENTIFICATION: "Identification",
     "development": "Development",
@@ -66,17 +69,20 @@ class CheckPage(Page):
         self.problems.setAccessibleName("Problems found")
         self.problems.setUniformItemSizes(True)
         self.problems.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self._problem_lines = QStringListModel()
+        self.problems.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.problems.setItemDelegate(_Elided(self.problems))
+        self._problem_lines = _Lines()
         self.problems.setModel(self._problem_lines)
         self.split = Table("Split of the corpus")
         self.part = QComboBox()
         self.part.setAccessibleName("Part of the corpus to use")
+        self.part.setFixedHeight(28)
         self.limit = QSpinBox()
         self.limit.setAccessibleName("Recordings to use at most")
         self.limit.setRange(0, 1_000_000)
         self.limit.setKeyboardTracking(False)
         self.limit.setSpecialValueText("all")
-        self.limit.setFixedWidth(88)
+        self.limit.setFixedSize(88, 28)
         self.limit.setToolTip("At most this many recordings, drawn as evenly over the speakers as they allow; 0 is all")
         self._lay_out()
         self.stop.clicked.connect(search.corpus.stop)
@@ -222,6 +228,20 @@ class CheckPage(Page):
         for control in (self.part, self.limit):
             control.blockSignals(False)
         self._take()
+
+
+class _Lines(QStringListModel):
+    """Lines that are whole on hover."""
+
+    def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        return super().data(index, Qt.ItemDataRole.DisplayRole if role == Qt.ItemDataRole.ToolTipRole else role)
+
+
+class _Elided(QStyledItemDelegate):
+    """Lines as wide as the list is, which end in an ellipsis where they do not fit."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(0, _LINE_HEIGHT)
 
 
 def facts_of(report: CorpusReport) -> Sequence[tuple[str, str]]:

@@ -33,7 +33,7 @@ class Page(QWizardPage):
         tight(self.body)
         self.body.setSpacing(12)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 16, 24, 4)
+        layout.setContentsMargins(24, 16, 0, 4)
         layout.setSpacing(8)
         layout.addWidget(heading)
         layout.addWidget(says)

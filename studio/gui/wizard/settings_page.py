@@ -27,6 +27,7 @@ from studio.gui.wizard.search import Search
 from studio.pipelines.recipe import Recipe
 
 _VALUE_WIDTH = 96
+_HEIGHT = 28
 _SELECTORS: Mapping[str, str] = {
     "cas": "Contrast: most active for one emotion against the runner-up. The paper's default.",
     "mad": "Deviation: far from the mean over emotions, in either direction.",
@@ -237,7 +238,7 @@ class _Form(QGridLayout):
             self.addWidget(control, row, 1, 1, 2)
         else:
             about.setWordWrap(True)
-            control.setFixedWidth(160)
+            control.setFixedSize(160, _HEIGHT)
             self.addWidget(control, row, 1)
             self.addWidget(about, row, 2)
 

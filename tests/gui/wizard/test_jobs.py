@@ -38,7 +38,7 @@ from tests.pipelines.toy import ToyJudge, ToyModel
 class Interrupted(ToyModel):
     """Somebody presses Ctrl-C twice while the third batch is converted."""
 
-    def convert(self, requests, **settings):  # type: ignore[no-untyped-def]
+    def convert(self, requests, **settings):
         if self.converted >= 8:
             raise KeyboardInterrupt
         return super().convert(requests, **settings)
