@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.errors import Cancelled
+from studio.errors import Cancelled, StudioError
 from studio.gui.engine_thread import EngineThread, notice_of
 from studio.gui.wizard import work
 from studio.gui.wizard.work import Selection
@@ -38,7 +40,8 @@ class Results(QObject):
         self.selection: Selection | None = None
         self.selecting = False
         self.saved_to: Path | None = None
-        self._written = 0
+        self._given = 0
+        self._unwritten: dict[int, Callable[[], None]] = {}
 
     def begin(self, folder: Path | None, recipe: Recipe) -> None:
         """Another run, of another job or of the same, which keeps its conversions and its human verdicts."""
@@ -97,15 +100,24 @@ class Results(QObject):
             self.verdicts.pop(name, None)
         else:
             self.verdicts[name] = accepted
-        self._written += 1
+        self._given += 1
+        number, write = self._given, partial(work.record, folder, attempt, accepted)
+        self._unwritten[number] = write
         # A slot of its own each: no verdict ever replaces another.
         self._files.submit(
-            f"verdict {self._written}",
-            lambda _context: work.record(folder, attempt, accepted),
-            lambda _none: None,
-            failed=self._tell,
+            f"verdict {number}",
+            lambda _context: write(),
+            lambda _none: self._forget_verdict(number),
+            failed=partial(self._fail_verdict, number),
         )
         self.verdicts_changed.emit()
+
+    def close(self) -> None:
+        """Write the verdicts that the worker did not come to before it ended."""
+        for write in self._unwritten.values():
+            with contextlib.suppress(StudioError):  # nobody is there to be told
+                write()
+        self._unwritten.clear()
 
     def verdict(self, attempt: Attempt) -> bool | None:
         """What a person heard in a conversion, as far as somebody listened."""
@@ -121,6 +133,13 @@ class Results(QObject):
                 self._take_saved,
                 failed=self._tell,
             )
+
+    def _forget_verdict(self, number: int) -> None:
+        self._unwritten.pop(number, None)
+
+    def _fail_verdict(self, number: int, error: BaseException) -> None:
+        self._forget_verdict(number)
+        self._tell(error)
 
     def _fail_selection(self, error: BaseException) -> None:
         self.selecting = False

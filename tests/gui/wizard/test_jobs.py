@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from pytestqt.qtbot import QtBot
 
 from studio.cli import main
 from studio.corpora.splits import choose_split
+from studio.engine import JobContext
 from studio.esn.mask import EsnMask
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.wizard.search import Stage
 from studio.gui.wizard.wizard import FindNeurons, Step
 from studio.pipelines.recipe import load_recipe
+from studio.pipelines.verdicts import load_verdicts
 from tests.gui.driving import PATIENCE, press
 from tests.gui.wizard.driving import (
     TOY_RATE,
@@ -188,6 +191,32 @@ def test_a_job_whose_corpus_is_gone_can_still_be_reviewed_and_saved(
     qtbot.waitUntil(wizard.review.isComplete, timeout=PATIENCE)
     next_page(wizard)
     assert wizard.currentId() == Step.SAVE
+
+
+def test_a_verdict_given_just_before_the_window_closes_is_kept(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
+    search = toy_window.studio.search
+    wizard = walk_to_settings(qtbot, toy_window, toy)
+    next_page(wizard)
+    wait_for_stage(qtbot, search, Stage.FINISHED)
+    next_page(wizard)
+    qtbot.waitUntil(lambda: wizard.review.list.conversions.rowCount() == search.found, timeout=PATIENCE)
+    busy, ended = threading.Event(), threading.Event()
+
+    def take_long(context: JobContext) -> None:
+        busy.set()
+        while not context.cancelled():
+            ended.wait(0.005)
+
+    toy_window.studio.corpus_worker.submit("something long", take_long, lambda _none: None)
+    qtbot.waitUntil(busy.is_set, timeout=PATIENCE)
+    first = wizard.review.list.current
+    assert first is not None
+    QTest.keyClick(wizard.review.list, Qt.Key.Key_R)
+    folder = search.folder
+    assert folder is not None
+    assert load_verdicts(folder) == {}
+    toy_window.close()
+    assert load_verdicts(folder) == {first.id: False}
 
 
 def test_a_folder_that_is_no_job_is_one_sentence(
