@@ -54,6 +54,7 @@ def main() -> None:
         watch.report("review")
         for _ in range(8):
             press(wizard.review.accept)
+            stage.rest(0.1)
         press(wizard.review.basis.button("ear"))
         stage.wait(lambda: search.results.selection is not None and search.results.selection.by_ear, "the selection")
         watch.report("selecting")
@@ -61,6 +62,7 @@ def main() -> None:
         stage.wait(wizard.review.isComplete, "the selection")
         next_page(wizard)
         type_into(wizard.save.path, str(Path(folder) / "bench.esn.safetensors"))
+        stage.rest(0.1)
         press(wizard.save.save)
         stage.wait(lambda: search.results.saved_to is not None, "the mask")
         watch.report("saving")

@@ -99,10 +99,14 @@ def check(recipe: Recipe, context: JobContext) -> Checked:
 
 
 def split_up(report: CorpusReport, seed: int) -> Checked:
-    """Split a checked corpus, with ``seed`` where it has no customary split."""
+    """Split a checked corpus, with ``seed`` where it has no customary split; counted is what can be read."""
     from studio.corpora.splits import choose_split, split_table
 
-    split = choose_split(report.layout, report.utterances, seed)
+    readable = set(report.utterances)
+    split = {
+        name: [each for each in part if each in readable]
+        for name, part in choose_split(report.layout, report.listed, seed).items()
+    }
     usable = {name: len(_usable(part)) for name, part in split.items()}
     usable[EVERYTHING] = len(_usable(report.utterances))
     table = [
@@ -117,7 +121,8 @@ def prepare(checked: Checked, recipe: Recipe, folder: Path) -> list[Utterance]:
     from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import save_split
 
-    split = split_of(recipe, checked.report.layout, checked.report.utterances)
+    # All that is listed, as the command line does: what cannot be read ends as a rejection with that reason.
+    split = split_of(recipe, checked.report.layout, checked.report.listed)
     chosen = to_convert(recipe, split)
     save_split(folder / SPLIT_FILE, split)
     save_recipe(recipe, folder)

@@ -47,6 +47,13 @@ class Interrupted(ToyModel):
         return super().convert(requests, **settings)
 
 
+class Mute(ToyModel):
+    """Has nothing to say any more."""
+
+    def convert(self, requests, **settings):
+        raise AssertionError("everything was converted before")
+
+
 @pytest.fixture
 def identify(monkeypatch: pytest.MonkeyPatch, toy: Path) -> Callable[..., int]:
     """The command, with the toy model in the catalog."""
@@ -146,8 +153,8 @@ def test_what_the_command_began_is_gone_on_with_in_the_window(
     assert search.results.selection.mask.fingerprint() == EsnMask.load(tmp_path / "whole").fingerprint()
 
 
-def test_what_the_window_made_is_selected_from_by_the_command(
-    qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path
+def test_the_command_goes_on_with_what_the_window_made_and_converts_nothing_again(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, identify: Callable[..., int], tmp_path: Path
 ) -> None:
     search = toy_window.studio.search
     wizard = walk_to_settings(qtbot, toy_window, toy)
@@ -160,13 +167,16 @@ def test_what_the_window_made_is_selected_from_by_the_command(
     assert search.folder is not None
     assert load_recipe(search.folder) == search.recipe
     assert search.corpus.checked is not None
-    split = choose_split("folders", search.corpus.checked.report.utterances, seed=3)
-    own = {each.path for each in split["identification"]}
+    split = choose_split("folders", search.corpus.checked.report.listed, seed=3)
+    own = {each.path for each in split["identification"] if each.text}
     assert {Path(each.source) for each in search.results.attempts} == own, "the split of the seed that was typed"
-    line = ("select", search.folder, "--rate", TOY_RATE / 100, "--out", tmp_path / "mask")
-    assert main([str(part) for part in line]) == 0
     assert search.results.selection is not None
-    assert EsnMask.load(tmp_path / "mask").fingerprint() == search.results.selection.mask.fingerprint()
+    mine = search.results.selection.mask.fingerprint()
+    line = ("select", search.folder, "--rate", TOY_RATE / 100, "--out", tmp_path / "selected")
+    assert main([str(part) for part in line]) == 0
+    assert EsnMask.load(tmp_path / "selected").fingerprint() == mine
+    assert identify("--seed", 3, "--batch", 16, "--work", search.folder, "--out", tmp_path / "mask", model=Mute) == 0
+    assert EsnMask.load(tmp_path / "mask").fingerprint() == mine
 
 
 def test_a_job_whose_corpus_is_gone_can_still_be_reviewed_and_saved(
