@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # torch loads only once there is work to do; --help must not wait for it.
     from studio.corpora.base import Corpus
     from studio.pipelines.identify import Event
+    from studio.pipelines.workers import Workers
 
 JUDGE_HELP = "embedded (default), emotion2vec, or choice:MODULE:FUNCTION, which asks an audio language model"
 
@@ -58,6 +59,14 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument(
         "--part", type=_part, default=(1, 1), metavar="K/N", help="do every N-th batch only; job merge joins the parts"
     )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="convert on a Ray cluster: HOST:PORT, or auto (this machine's, or else one of its own GPUs or cores)",
+    )
+    parser.add_argument(
+        "--ray-workers", type=at_least(1), metavar="N", help="models on it (default: one per GPU or core)"
+    )
     parser.add_argument("--batch", type=at_least(1), default=16, metavar="N", help="conversions at once (default: 16)")
     parser.add_argument("--convert-all", action="store_true", help="go on with an emotion after C successes")
     parser.add_argument("--no-audio", action="store_true", help="do not keep what was generated")
@@ -74,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     """Identify and write the mask; returns 0, 1 when the work failed, 130 when it was stopped and can go on."""
     if not args.wer >= 0 or not 0 <= args.percentile <= 100:
         raise UsageError("--wer must be 0 or more, and --percentile between 0 and 100.")
+    if args.ray_workers is not None and args.ray is None:
+        raise UsageError("--ray-workers says how many models a Ray cluster gets: add --ray auto, or its address.")
     try:
         return _identify(args)
     except StudioError as error:
@@ -92,8 +103,6 @@ def run(args: argparse.Namespace) -> int:
 def _identify(args: argparse.Namespace) -> int:
     from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import save_split
-    from studio.judges.catalog import load_judge
-    from studio.lalm.catalog import load_model
     from studio.pipelines.identify import identify
 
     corpus = open_corpus(args)
@@ -107,16 +116,13 @@ def _identify(args: argparse.Namespace) -> int:
         save_split(work / SPLIT_FILE, split)
         save_recipe(recipe, work)
 
-    judge = load_judge(args.judge)
     with (
-        closing(load_model(args.model)) as model,
+        _workers(args) as workers,
         Stopping("Stopping after what is being converted; once more to stop at once.") as stopping,
         ProgressBar("identify", quiet=args.json) as bar,
     ):
         report = _Report(bar, args.json, keep)
-        found = identify(
-            model, judge, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked
-        )
+        found = identify(workers, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked)
     found.mask.save(args.out)
     if args.json:
         print_event({"event": "saved", "out": str(args.out), "fingerprint": found.mask.fingerprint()})
@@ -148,6 +154,23 @@ def _recipe(args: argparse.Namespace) -> Recipe:
         keep_audio=not args.no_audio,
         keep_rejected=not args.successes_only,
     )
+
+
+@contextmanager
+def _workers(args: argparse.Namespace) -> Iterator[Workers]:
+    if args.ray is not None:
+        from studio.pipelines.cluster import RayWorkers
+
+        with RayWorkers(args.ray, args.model, args.judge, args.ray_workers) as cluster:
+            yield cluster
+        return
+    from studio.judges.catalog import load_judge
+    from studio.lalm.catalog import load_model
+    from studio.pipelines.workers import InProcess
+
+    judge = load_judge(args.judge)
+    with closing(load_model(args.model)) as model:
+        yield InProcess(model, judge)
 
 
 def _work(args: argparse.Namespace) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.cli_output import print_json
+from studio.emotions import in_order
 
 
 def add_parsers(verbs: Any) -> None:
@@ -46,7 +47,6 @@ def run_merge(args: argparse.Namespace) -> int:
 
 
 def _print(folder: Path, as_json: bool) -> None:
-    from studio.esn.statistics import in_order
     from studio.pipelines.records import read_attempts, read_document, rejections_of, settings_of
     from studio.pipelines.verdicts import load_verdicts
 

@@ -14,9 +14,9 @@ from studio.emotions import EMOTIONS, parse_emotion
 from studio.errors import StudioError
 
 if TYPE_CHECKING:
-    # torch loads only once there is work to do; --help must not wait for it.
+    # numpy loads only once there is work to do; --help must not wait for it.
+    from studio.esn.activity import EmotionActivity
     from studio.esn.mask import EsnMask
-    from studio.esn.statistics import EmotionStatistics
 
 SELECTORS = ("cas", "mad", "lape", "lap", "random")
 DEFAULT_RATE = "0.005"
@@ -174,16 +174,16 @@ def run_compare(args: argparse.Namespace) -> int:
     return 0
 
 
-def _statistics(args: argparse.Namespace) -> EmotionStatistics:
+def _statistics(args: argparse.Namespace) -> EmotionActivity:
     if args.source.is_dir():
-        from studio.pipelines.evidence import load_job_statistics
+        from studio.pipelines.activity import load_job_activity
 
-        return load_job_statistics(args.source, args.cap, args.seed, human=args.human)
+        return load_job_activity(args.source, args.cap, args.seed, human=args.human)
     if args.human:
         raise StudioError(f"'{args.source}' holds no verdicts of people; give the identification job's folder instead.")
-    from studio.esn.statistics import EmotionStatistics
+    from studio.esn.activity import EmotionActivity
 
-    stats = EmotionStatistics.load(args.source)
+    stats = EmotionActivity.load(args.source)
     held = stats.metadata.get("cap")
     if args.cap is not None and args.cap != held:
         holds = "does not say how many successes it sums" if held is None else f"sums at most {_plain(held)} successes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 NEUTRAL = "neutral"
 EMOTIONS: tuple[str, ...] = ("neutral", "happy", "angry", "sad", "surprise")
 """Index order used in arrays and model vocabularies."""
@@ -46,6 +48,12 @@ def other_emotion(name: str) -> str:
     """One spelling of the name of an emotion that is none of the five (``Fearful`` -> ``fear``)."""
     plain = _plain(name)
     return _OTHER_BY_NAME.get(plain, plain)
+
+
+def in_order(emotions: Iterable[str]) -> tuple[str, ...]:
+    """Names in the project's order of emotions, unknown ones after them by name, each once."""
+    names = set(emotions)
+    return (*(emotion for emotion in EMOTIONS if emotion in names), *sorted(names - set(EMOTIONS)))
 
 
 def _plain(name: str) -> str:

@@ -257,13 +257,14 @@ def test_a_statistics_file_of_another_tool_is_enough(tmp_path, capsys):
 
 def test_a_job_folder_is_selected_from_again_with_another_cap_and_seed(tmp_path, capsys):
     from studio.pipelines.identify import IdentifySettings, identify
+    from studio.pipelines.workers import InProcess
     from tests.pipelines.conftest import make_corpus, texts_of
     from tests.pipelines.toy import ToyJudge, ToyModel
 
     corpus = make_corpus(tmp_path / "corpus", speakers=2, lines=4)
     model = ToyModel(texts_of(corpus))
     try:
-        found = identify(model, ToyJudge(), corpus, IdentifySettings(rate=0.1, seed=3), tmp_path / "job")
+        found = identify(InProcess(model, ToyJudge()), corpus, IdentifySettings(rate=0.1, seed=3), tmp_path / "job")
     finally:
         model.close()
     again = spoken(capsys, "select", tmp_path / "job", "--rate", "0.1", "--out", tmp_path / "again")

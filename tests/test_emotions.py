@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.emotions import EMOTIONS, other_emotion, parse_emotion
+from studio.emotions import EMOTIONS, in_order, other_emotion, parse_emotion
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,7 @@ def test_other_emotions_are_counted_under_one_spelling(name, spelt):
 
 def test_the_five_are_their_own_names():
     assert [parse_emotion(emotion) for emotion in EMOTIONS] == list(EMOTIONS)
+
+
+def test_emotions_are_put_in_the_projects_order():
+    assert in_order(["zeal", "sad", "awe", "neutral", "sad"]) == ("neutral", "sad", "awe", "zeal")

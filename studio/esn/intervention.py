@@ -95,11 +95,11 @@ class Steering:
 
     def _selected(self, emotion: str) -> torch.Tensor:
         flat = self.mask.flat(emotion)
-        if self.layers is None:
-            return flat
-        layer = self.mask.indices[emotion][:, 0]
-        first, last = self.layers
-        return flat[(layer >= first) & (layer <= last)]
+        if self.layers is not None:
+            layer = self.mask.indices[emotion][:, 0]
+            first, last = self.layers
+            flat = flat[(layer >= first) & (layer <= last)]
+        return torch.from_numpy(flat)
 
 
 @dataclass(frozen=True, eq=False)

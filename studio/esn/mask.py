@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from studio import atomic
+from studio.emotions import in_order
 from studio.esn import tensorfile
 from studio.esn.errors import MaskError
-from studio.esn.statistics import in_order
 
 HUMAN = "human"
 """The judge named in masks whose successes were chosen by people."""
@@ -25,14 +24,17 @@ HUMAN = "human"
 class EsnMask:
     """Per emotion, the set of selected neurons.
 
+    Plain numpy, so that masks are made, shown and compared without torch, which takes a second to import.
+
     ``widths``: neurons per layer. ``indices[emotion]`` int32 [n, 2] of (layer, neuron), sorted, each pair once;
-    ``scores[emotion]`` float32 [n], what the selector ranked them by (zeros for random). ``metadata`` is JSON-able:
-    where the mask comes from. Raises MaskError when a tensor cannot be a selection of those layers.
+    ``scores[emotion]`` float32 [n], what the selector ranked them by (zeros for random); tensors are taken too.
+    ``metadata`` is JSON-able: where the mask comes from. Raises MaskError when an array cannot be a selection of those
+    layers.
     """
 
     widths: tuple[int, ...]
-    indices: dict[str, torch.Tensor]
-    scores: dict[str, torch.Tensor]
+    indices: dict[str, npt.NDArray[np.int32]]
+    scores: dict[str, npt.NDArray[np.float32]]
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,13 +43,13 @@ class EsnMask:
         if set(self.indices) != set(self.scores):
             odd = ", ".join(in_order(set(self.indices) ^ set(self.scores)))
             raise MaskError(f"The mask holds only one of indices and scores for {odd}.")
-        for emotion in self.indices:
+        order = in_order(self.indices)
+        object.__setattr__(self, "indices", {emotion: np.asarray(self.indices[emotion]) for emotion in order})
+        object.__setattr__(self, "scores", {emotion: np.asarray(self.scores[emotion]) for emotion in order})
+        for emotion in order:
             problem = _problem(self.indices[emotion], self.scores[emotion], self.widths)
             if problem:
                 raise MaskError(f"The mask's neurons for {emotion} cannot be used: {problem}.")
-        order = in_order(self.indices)
-        object.__setattr__(self, "indices", {emotion: self.indices[emotion] for emotion in order})
-        object.__setattr__(self, "scores", {emotion: self.scores[emotion] for emotion in order})
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -67,13 +69,13 @@ class EsnMask:
         """Selected neurons per layer, int64 [layers]."""
         if emotion not in self.indices:
             return np.zeros(len(self.widths), dtype=np.int64)
-        return np.bincount(self.indices[emotion][:, 0].numpy(), minlength=len(self.widths)).astype(np.int64)
+        return np.bincount(self.indices[emotion][:, 0], minlength=len(self.widths)).astype(np.int64)
 
-    def flat(self, emotion: str) -> torch.Tensor:
+    def flat(self, emotion: str) -> npt.NDArray[np.int64]:
         """Positions in the concatenation of all layers, int64 [n], ascending."""
-        offsets = torch.tensor([0, *self.widths[:-1]], dtype=torch.int64).cumsum(0)
-        pairs = self.indices[emotion].to(torch.int64)
-        return offsets[pairs[:, 0]] + pairs[:, 1]
+        offsets = np.cumsum([0, *self.widths[:-1]], dtype=np.int64)
+        layer, neuron = self.indices[emotion].T
+        return np.asarray(offsets[layer] + neuron)
 
     def check_fits(self, model_id: str, module: str, widths: tuple[int, ...]) -> None:
         """Raise MaskError, saying what differs, unless the mask was made for this model's module.
@@ -94,9 +96,9 @@ class EsnMask:
 
     def to_bytes(self) -> bytes:
         """The mask as a file; the same mask gives the same bytes."""
-        tensors = {f"indices.{emotion}": value for emotion, value in self.indices.items()}
-        tensors |= {f"scores.{emotion}": value for emotion, value in self.scores.items()}
-        return tensorfile.to_bytes(tensors, {**self.metadata, "widths": list(self.widths)})
+        arrays: dict[str, tensorfile.Array] = {f"indices.{emotion}": value for emotion, value in self.indices.items()}
+        arrays |= {f"scores.{emotion}": value for emotion, value in self.scores.items()}
+        return tensorfile.to_bytes(arrays, {**self.metadata, "widths": list(self.widths)})
 
     def save(self, path: Path) -> None:
         """Write a ``*.esn.safetensors`` file atomically; raises StudioError when it cannot be written."""
@@ -110,9 +112,9 @@ class EsnMask:
     def load(cls, path: Path) -> EsnMask:
         """Read a mask file; raises MaskError saying what is wrong with it."""
         path = Path(path)
-        tensors, widths, metadata = tensorfile.read(path, "mask", MaskError)
-        parts: dict[str, dict[str, torch.Tensor]] = {"indices": {}, "scores": {}}
-        for name, value in tensors.items():
+        arrays, widths, metadata = tensorfile.read(path, "mask", MaskError)
+        parts: dict[str, dict[str, tensorfile.Array]] = {"indices": {}, "scores": {}}
+        for name, value in arrays.items():
             part, _, emotion = name.partition(".")
             if part in parts and emotion:
                 parts[part][emotion] = value
@@ -174,7 +176,7 @@ def jensen_shannon(p: npt.NDArray[np.int64], q: npt.NDArray[np.int64]) -> float:
 
 
 def _overlap(a: EsnMask, b: EsnMask, emotion: str) -> Overlap:
-    first, second = a.flat(emotion).numpy(), b.flat(emotion).numpy()
+    first, second = a.flat(emotion), b.flat(emotion)
     common = len(np.intersect1d(first, second, assume_unique=True))
     either = len(first) + len(second) - common
     direct = common / len(first) if len(first) else float(not len(second))
@@ -182,27 +184,26 @@ def _overlap(a: EsnMask, b: EsnMask, emotion: str) -> Overlap:
     return Overlap(common / either if either else 1.0, direct, jsd)
 
 
-def _problem(indices: torch.Tensor, scores: torch.Tensor, widths: tuple[int, ...]) -> str | None:
-    if indices.dtype != torch.int32 or indices.dim() != 2 or indices.shape[1] != 2:
-        return f"indices are {str(indices.dtype).removeprefix('torch.')} {list(indices.shape)} instead of int32 [n, 2]"
-    if scores.dtype != torch.float32 or scores.shape != indices.shape[:1]:
-        kind = str(scores.dtype).removeprefix("torch.")
-        return f"scores are {kind} {list(scores.shape)} instead of float32 [{len(indices)}]"
+def _problem(indices: tensorfile.Array, scores: tensorfile.Array, widths: tuple[int, ...]) -> str | None:
+    if indices.dtype != np.int32 or indices.ndim != 2 or indices.shape[1] != 2:
+        return f"indices are {indices.dtype} {list(indices.shape)} instead of int32 [n, 2]"
+    if scores.dtype != np.float32 or scores.shape != indices.shape[:1]:
+        return f"scores are {scores.dtype} {list(scores.shape)} instead of float32 [{len(indices)}]"
     if not len(indices):
         return None
-    layer, neuron = indices.to(torch.int64).unbind(1)
-    if int(layer.min()) < 0 or int(layer.max()) >= len(widths):
-        worst = int(layer.min()) if int(layer.min()) < 0 else int(layer.max())
+    layer, neuron = indices.astype(np.int64).T
+    if layer.min() < 0 or layer.max() >= len(widths):
+        worst = layer.min() if layer.min() < 0 else layer.max()
         return f"there is no layer {worst} among {len(widths)} layers (0 to {len(widths) - 1})"
-    outside = (neuron < 0) | (neuron >= torch.tensor(widths)[layer])
-    if bool(outside.any()):
-        at = int(outside.nonzero()[0])
-        width = widths[int(layer[at])]
-        return f"layer {int(layer[at])} has no neuron {int(neuron[at])} (it has {width}, 0 to {width - 1})"
+    outside = (neuron < 0) | (neuron >= np.array(widths)[layer])
+    if outside.any():
+        at = int(outside.argmax())
+        width = widths[layer[at]]
+        return f"layer {layer[at]} has no neuron {neuron[at]} (it has {width}, 0 to {width - 1})"
     position = layer * max(widths) + neuron
-    if bool((position.diff() <= 0).any()):
+    if (np.diff(position) <= 0).any():
         return "they are not sorted by layer and neuron, or some appear twice"
-    if not bool(scores.isfinite().all()):
+    if not np.isfinite(scores).all():
         return "a score is not a finite number"
     return None
 

@@ -6,18 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from studio import __version__
-from studio.emotions import EMOTIONS, TARGETS
+from studio.emotions import EMOTIONS, TARGETS, in_order
 from studio.errors import StudioError
 from studio.esn.errors import StatisticsError
 from studio.esn.mask import EsnMask
-from studio.esn.statistics import EmotionStatistics, in_order
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -43,6 +41,38 @@ _CARRIED = (
 _ENTROPY_DECIMALS = 12
 
 
+class Counts(Protocol):
+    """One emotion's counts; ``GateStatistics`` and ``GateActivity`` have them."""
+
+    @property
+    def tokens(self) -> int:
+        """Positions counted."""
+        ...
+
+    def probability(self) -> npt.ArrayLike:
+        """P = K / T, float64 [N]."""
+        ...
+
+
+class Evidence(Protocol):
+    """What neurons are selected by; ``EmotionStatistics`` and ``EmotionActivity`` are."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons per layer."""
+        ...
+
+    @property
+    def by_emotion(self) -> Mapping[str, Counts]:
+        """The counts of each emotion."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Where they come from."""
+        ...
+
+
 class Selector(StrEnum):
     """How neurons are ranked: by P, entropy of P, deviation from the mean, contrastive margin, or not at all."""
 
@@ -62,7 +92,7 @@ def selection_count(rate: float | str | Decimal, n: int) -> int:
 
 
 def select(
-    stats: EmotionStatistics,
+    stats: Evidence,
     selector: Selector,
     rate: float | str | Decimal = DEFAULT_RATE,
     *,
@@ -103,7 +133,7 @@ def select(
         chosen = {emotion: _draw(emotion, seed, count, stats.widths, layer_counts) for emotion in emotions}
         scores = dict.fromkeys(emotions, np.zeros(neurons))
     else:
-        probability = np.stack([stats.by_emotion[emotion].probability().numpy() for emotion in emotions])
+        probability = np.stack([np.asarray(stats.by_emotion[emotion].probability()) for emotion in emotions])
         if selector is Selector.LAPE:
             threshold = float(np.percentile(probability, percentile))
             settings |= {"percentile": float(percentile), "threshold": threshold}
@@ -116,7 +146,7 @@ def select(
     return EsnMask(
         stats.widths,
         {emotion: _pairs(flat, stats.widths) for emotion, flat in chosen.items()},
-        {emotion: torch.from_numpy(scores[emotion][flat].astype(np.float32)) for emotion, flat in chosen.items()},
+        {emotion: scores[emotion][flat].astype(np.float32) for emotion, flat in chosen.items()},
         {key: stats.metadata.get(key) for key in _CARRIED} | {"percentile": None} | settings | {"notes": notes},
     )
 
@@ -183,7 +213,7 @@ def _sum(rows: FloatArray) -> FloatArray:
     return total
 
 
-def _compare_set(stats: EmotionStatistics, compare: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
+def _compare_set(stats: Evidence, compare: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
     wanted = in_order(TARGETS if compare is None else compare)
     unknown = [emotion for emotion in wanted if emotion not in EMOTIONS and emotion not in stats.by_emotion]
     if unknown or not wanted:
@@ -237,10 +267,10 @@ def _smallest(keys: npt.NDArray[np.uint64], count: int) -> IntArray:
     return np.flatnonzero(keys <= np.partition(keys, count - 1)[count - 1])[:count]
 
 
-def _pairs(flat: IntArray, widths: tuple[int, ...]) -> torch.Tensor:
+def _pairs(flat: IntArray, widths: tuple[int, ...]) -> npt.NDArray[np.int32]:
     starts = np.cumsum([0, *widths[:-1]])
     layer = np.searchsorted(starts, flat, side="right") - 1
-    return torch.from_numpy(np.stack([layer, flat - starts[layer]], axis=1).astype(np.int32))
+    return np.stack([layer, flat - starts[layer]], axis=1).astype(np.int32)
 
 
 def _decimal(rate: float | str | Decimal) -> Decimal:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
+import numpy as np
 import torch
 
 from studio import atomic
-from studio.emotions import EMOTIONS
+from studio.emotions import in_order
 from studio.esn import tensorfile
+from studio.esn.activity import brief, counted, part_of, require_same, require_vector
 from studio.esn.errors import StatisticsError
 
 _IDENTITY_KEYS = ("model_id", "model_revision", "config_digest", "module")
@@ -35,14 +37,8 @@ class GateStatistics:
     tokens: int
 
     def __post_init__(self) -> None:
-        neurons = sum(self.widths)
-        for name, dtype in (("active", torch.int64), ("total", torch.float64), ("total_sq", torch.float64)):
-            value = getattr(self, name)
-            if value.dtype != dtype or value.shape != (neurons,):
-                raise StatisticsError(
-                    f"'{name}' is {_kind(value)}; {len(self.widths)} layers with {neurons} neurons "
-                    f"need {_kind_name(dtype)} [{neurons}]."
-                )
+        for name, dtype in (("active", "int64"), ("total", "float64"), ("total_sq", "float64")):
+            require_vector(name, getattr(self, name), dtype, self.widths)
 
     @classmethod
     def zeros(cls, widths: Iterable[int]) -> GateStatistics:
@@ -69,7 +65,7 @@ class GateStatistics:
         active, total, total_sq = first.active.clone(), first.total.clone(), first.total_sq.clone()
         tokens = first.tokens
         for part in parts:
-            first._require_same(part)
+            require_same(first.widths, part.widths)
             active += part.active
             total += part.total
             total_sq += part.total_sq
@@ -78,13 +74,6 @@ class GateStatistics:
 
     def __add__(self, other: GateStatistics) -> GateStatistics:
         return self.merge(other)
-
-    def _require_same(self, other: GateStatistics) -> None:
-        if self.widths != other.widths:
-            raise StatisticsError(
-                f"Statistics over layers of widths {_brief(self.widths)} and {_brief(other.widths)} cannot be merged; "
-                "both must come from the same model and module."
-            )
 
     def probability(self) -> torch.Tensor:
         """P = K / T (paper section 3.3.1), float64 [N]; zeros when no token was counted."""
@@ -107,8 +96,8 @@ class EmotionStatistics:
         for emotion, statistics in self.by_emotion.items():
             if statistics.widths != self.widths:
                 raise StatisticsError(
-                    f"The statistics of {emotion} cover layers of widths {_brief(statistics.widths)}, "
-                    f"not {_brief(self.widths)} as the others."
+                    f"The statistics of {emotion} cover layers of widths {brief(statistics.widths)}, "
+                    f"not {brief(self.widths)} as the others."
                 )
         object.__setattr__(self, "by_emotion", {emotion: self.by_emotion[emotion] for emotion in self.emotions})
 
@@ -123,11 +112,7 @@ class EmotionStatistics:
         Success counts add up, the cap no longer holds, other metadata is kept where both agree. Raises
         StatisticsError when the two come from different models or modules.
         """
-        if self.widths != other.widths:
-            raise StatisticsError(
-                f"Statistics over layers of widths {_brief(self.widths)} and {_brief(other.widths)} cannot be merged; "
-                "both must come from the same model and module."
-            )
+        require_same(self.widths, other.widths)
         for key in _IDENTITY_KEYS:
             mine, theirs = self.metadata.get(key), other.metadata.get(key)
             if mine is not None and theirs is not None and mine != theirs:
@@ -144,61 +129,43 @@ class EmotionStatistics:
 
     def save(self, path: Path) -> None:
         """Write a ``*.stats.safetensors`` file atomically; raises StudioError when it cannot be written."""
-        tensors: dict[str, torch.Tensor] = {}
+        arrays: dict[str, tensorfile.Array] = {}
         for emotion, statistics in self.by_emotion.items():
-            tensors[f"active.{emotion}"] = statistics.active
-            tensors[f"sum.{emotion}"] = statistics.total
-            tensors[f"sumsq.{emotion}"] = statistics.total_sq
-            tensors[f"tokens.{emotion}"] = torch.tensor([statistics.tokens], dtype=torch.int64)
-        data = tensorfile.to_bytes(tensors, {**self.metadata, "widths": list(self.widths)})
+            arrays[f"active.{emotion}"] = statistics.active.cpu().numpy()
+            arrays[f"sum.{emotion}"] = statistics.total.cpu().numpy()
+            arrays[f"sumsq.{emotion}"] = statistics.total_sq.cpu().numpy()
+            arrays[f"tokens.{emotion}"] = np.array([statistics.tokens], dtype=np.int64)
+        data = tensorfile.to_bytes(arrays, {**self.metadata, "widths": list(self.widths)})
         atomic.write_bytes(Path(path), data)
 
     @classmethod
     def load(cls, path: Path) -> EmotionStatistics:
         """Read a statistics file of this or any other tool; raises StatisticsError saying what is wrong with it."""
         path = Path(path)
-        tensors, widths, metadata = tensorfile.read(path, "statistics", StatisticsError)
-        named = [name.partition(".") for name in tensors]
+        arrays, widths, metadata = tensorfile.read(path, "statistics", StatisticsError)
+        named = [name.partition(".") for name in arrays]
         emotions = in_order(emotion for part, _, emotion in named if part in _PARTS and emotion)
         if not emotions:
             raise StatisticsError(f"'{path}' is not a statistics file: it holds no 'active.<emotion>'.")
         by_emotion = {}
         for emotion in emotions:
             try:
-                by_emotion[emotion] = _from_tensors(tensors, emotion, widths)
+                by_emotion[emotion] = _from_arrays(arrays, emotion, widths)
             except StatisticsError as problem:
                 raise StatisticsError(f"'{path}' cannot be used: for {emotion}, {problem}") from problem
         return cls(widths, by_emotion, metadata)
 
 
-def in_order(emotions: Iterable[str]) -> tuple[str, ...]:
-    """Names in the project's order of emotions, unknown ones after them by name, each once."""
-    names = set(emotions)
-    return (*(emotion for emotion in EMOTIONS if emotion in names), *sorted(names - set(EMOTIONS)))
-
-
-def _from_tensors(tensors: Mapping[str, torch.Tensor], emotion: str, widths: tuple[int, ...]) -> GateStatistics:
-    parts = {}
-    for name in _PARTS:
-        if f"{name}.{emotion}" not in tensors:
-            raise StatisticsError(f"'{name}.{emotion}' is missing.")
-        parts[name] = tensors[f"{name}.{emotion}"]
-    if parts["tokens"].dtype != torch.int64 or parts["tokens"].shape != (1,):
-        raise StatisticsError(f"'tokens' is {_kind(parts['tokens'])} instead of int64 [1].")
-    tokens = int(parts["tokens"][0])
-    statistics = GateStatistics(widths, parts["active"], parts["sum"], parts["sumsq"], tokens)
-    if tokens < 0:
-        raise StatisticsError(f"the number of tokens is {tokens}.")
-    lowest, highest = (int(value) for value in statistics.active.aminmax())
-    if lowest < 0:
-        raise StatisticsError(f"a neuron is active in {lowest} tokens.")
-    if highest > tokens:
-        raise StatisticsError(f"a neuron is active in {highest} of {tokens} tokens.")
-    if not (statistics.total.isfinite().all() and statistics.total_sq.isfinite().all()):
+def _from_arrays(arrays: Mapping[str, tensorfile.Array], emotion: str, widths: tuple[int, ...]) -> GateStatistics:
+    active, total, total_sq, tokens = (part_of(arrays, part, emotion) for part in _PARTS)
+    statistics = GateStatistics(
+        widths, torch.from_numpy(active), torch.from_numpy(total), torch.from_numpy(total_sq), tokens=0
+    )
+    if not (np.isfinite(total).all() and np.isfinite(total_sq).all()):
         raise StatisticsError("a sum is not a finite number.")
-    if bool((statistics.total_sq < 0).any()):
+    if (total_sq < 0).any():
         raise StatisticsError("a sum of squares is negative.")
-    return statistics
+    return replace(statistics, tokens=counted(active, tokens))
 
 
 def _merge_metadata(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,15 +181,3 @@ def _merge_metadata(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[
 
 def _is_counts(value: object) -> TypeGuard[dict[str, int]]:
     return isinstance(value, dict) and all(type(count) is int for count in value.values())
-
-
-def _kind(value: torch.Tensor) -> str:
-    return f"{_kind_name(value.dtype)} {list(value.shape)}"
-
-
-def _kind_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _brief(widths: tuple[int, ...]) -> str:
-    return f"{len(widths)} x {widths[0]}" if len(set(widths)) == 1 else str(list(widths))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from studio.errors import StudioError
@@ -18,36 +19,40 @@ FORMAT = 1
 
 _KEY = "esn"
 _WIDTH_LIMIT = 2**31
+_PROBLEMS = (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, MemoryError)
+"""What reading a broken file, or one with numbers of a kind numpy lacks, ends in."""
 
 
-def to_bytes(tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> bytes:
+Array = npt.NDArray[Any]
+
+
+def to_bytes(arrays: Mapping[str, Array], document: Mapping[str, Any]) -> bytes:
     """The file as bytes; equal contents give equal bytes."""
     text = json.dumps({**document, "format": FORMAT}, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    # Clones: safetensors refuses tensors that are views of one another, such as the rows of a batch.
-    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    return safetensors.torch.save(copies, {_KEY: text})
+    # Safetensors writes the memory as it lies.
+    return safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {_KEY: text})
 
 
 def read(
-    path: Path, kind: str, error: type[StudioError]
-) -> tuple[dict[str, torch.Tensor], tuple[int, ...], dict[str, Any]]:
-    """Tensors, layer widths and remaining metadata of a file; ``kind`` ("mask", "statistics") names it in messages.
+    path: Path, kind: str, error: type[StudioError], wanted: Callable[[str], bool] = lambda name: True
+) -> tuple[dict[str, Array], tuple[int, ...], dict[str, Any]]:
+    """Arrays, layer widths and remaining metadata of a file; ``kind`` ("mask", "statistics") names it in messages.
 
+    Arrays whose name is not ``wanted`` are not read. What is returned does not depend on the file any more.
     Raises ``error`` with one sentence for files that are missing, truncated, foreign or of a newer format.
     """
     try:
         if not path.is_file():
             raise error(f"There is no {kind} file at '{path}'.")
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             document = _document(file.metadata() or {}, path, kind, error)
             widths = _widths(document.pop("widths", None), path, error)
-            # Clones: the file must be replaceable, and cut short, while its tensors are in use.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
     except StudioError:
         raise
-    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError, MemoryError) as problem:
+    except _PROBLEMS as problem:
         raise error(f"'{path}' is not a {kind} file, or it is damaged: {_first_line(problem)}.") from problem
-    return tensors, widths, document
+    return arrays, widths, document
 
 
 def _widths(widths: object, path: Path, error: type[StudioError]) -> tuple[int, ...]:

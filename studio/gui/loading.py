@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,10 +140,8 @@ def load_default(context: JobContext) -> Loaded:
 
 
 def _load_default(context: JobContext) -> Loaded:
-    import torch
+    import torch  # noqa: F401 - the longest import of all, which the progress shows
 
-    # One core stays free for the window; more than a few threads do not help models this small.
-    torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) - 1)))
     context.progress(0.4)
     from studio.lalm.catalog import load_model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,12 @@ def load_model(name: str = DEFAULT) -> SpeechLALM:
 
 
 def _load_embedded(weights: Path) -> SpeechLALM:
+    import torch
+
     from studio.lalm import embedded
 
+    # One core stays free for the vocoder and the window; more than a few threads do not help layers this small.
+    torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) - 1)))
     return embedded.load(weights)
 
 

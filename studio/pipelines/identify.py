@@ -16,19 +16,19 @@ from studio.errors import Cancelled, StudioError
 from studio.esn.mask import EsnMask
 from studio.esn.selectors import DEFAULT_PERCENTILE, DEFAULT_RATE, Selector, select, selection_count
 from studio.esn.statistics import EmotionStatistics
-from studio.judges.base import EmotionJudge
-from studio.lalm.base import LANGUAGE, ModelInfo, Progress, SpeechLALM, never, no_progress
+from studio.lalm.base import LANGUAGE, ModelInfo, Progress, never, no_progress
 from studio.pipelines.attempts import Rules, store
 from studio.pipelines.course import Course
+from studio.pipelines.drawing import STATISTICS, draw
 from studio.pipelines.events import Event, EventSink, Finished, Progressed, Started, Warned
-from studio.pipelines.evidence import STATISTICS, draw, load_job_statistics, statistics_of
+from studio.pipelines.evidence import load_job_statistics, statistics_of
 from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import distinct, plan
-from studio.pipelines.workers import InProcess, Workers
+from studio.pipelines.workers import Workers
 
 __all__ = [
     "Event", "EventSink", "Finished", "Identification", "IdentifySettings", "Progressed", "Started", "Warned",
-    "identify", "identify_with", "load_job_statistics",
+    "identify", "load_job_statistics",
 ]  # fmt: skip
 
 FEW = 10
@@ -92,8 +92,7 @@ class Identification:
 
 
 def identify(
-    model: SpeechLALM,
-    judge: EmotionJudge,
+    workers: Workers,
     utterances: Sequence[Utterance],
     settings: IdentifySettings,
     work: Path,
@@ -106,43 +105,16 @@ def identify(
 ) -> Identification:
     """Convert the neutral utterances to each emotion, keep the successes, count their gates and select neurons.
 
+    ``workers`` do the conversions: ``InProcess`` for one model. Batches are stored in the order of the plan, whichever
+    is done first, so the folder does not show how many worked on it.
+
     ``work`` is the job folder: the same call on it goes on where it was stopped or killed, and ends with the same
     statistics and mask, byte for byte, as an uninterrupted run. ``date`` (ISO; today) is written into both.
 
-    Two ways to stop, both ending in Cancelled with the folder ready to go on: ``cancelled`` is asked at every token,
-    and what is converted at that moment is dropped (and converted again later); ``pausing`` is asked before every
-    batch, so the batch under way is finished and stored and nothing is lost.
+    Two ways to stop, both ending in Cancelled with the folder ready to go on: ``cancelled`` is asked at every token
+    (while others convert, several times a second), and what is converted at that moment is dropped, and converted again
+    later; ``pausing`` is asked before every batch, so what is under way is finished and stored and nothing is lost.
     Raises StudioError when the utterances cannot be used, the folder belongs to another job, or nothing succeeded.
-    """
-    return identify_with(
-        InProcess(model, judge),
-        utterances,
-        settings,
-        work,
-        on_event=on_event,
-        progress=progress,
-        cancelled=cancelled,
-        pausing=pausing,
-        date=date,
-    )
-
-
-def identify_with(
-    workers: Workers,
-    utterances: Sequence[Utterance],
-    settings: IdentifySettings,
-    work: Path,
-    *,
-    on_event: EventSink = lambda event: None,
-    progress: Progress = no_progress,
-    cancelled: Callable[[], bool] = never,
-    pausing: Callable[[], bool] = never,
-    date: str | None = None,
-) -> Identification:
-    """As ``identify``, whoever does the conversions.
-
-    Batches are stored in the order of the plan, whichever is done first, so the folder does not show how many worked
-    on it.
     """
     began = time.monotonic()
     info = workers.info

@@ -11,7 +11,8 @@ from pathlib import Path
 from studio.esn.mask import EsnMask
 from studio.esn.selectors import DEFAULT_PERCENTILE, DEFAULT_RATE, Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
-from studio.pipelines.evidence import attempts_that_count, describe, draw, load_shard
+from studio.pipelines.drawing import attempts_that_count, describe, draw
+from studio.pipelines.evidence import load_shard
 from studio.pipelines.records import Attempt, read_attempts, read_document, settings_of
 
 

@@ -15,7 +15,8 @@ from studio.corpora.base import fingerprint_of
 from studio.corpora.splits import FILE as SPLIT_FILE
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
-from studio.pipelines.evidence import STATISTICS, statistics_of
+from studio.pipelines.drawing import STATISTICS
+from studio.pipelines.evidence import statistics_of
 from studio.pipelines.recipe import load_recipe, save_recipe
 from studio.pipelines.records import (
     CONVERSIONS,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from studio.corpora.base import Utterance
+if TYPE_CHECKING:
+    # Selecting from a job asks for the order of drawing alone, and need not wait for what reads recordings.
+    from studio.corpora.base import Utterance
 
 
 @dataclass(frozen=True)

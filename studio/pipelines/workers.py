@@ -1,4 +1,4 @@
-"""Who carries batches out: the model in this process, or several of them wherever they are."""
+"""Who carries batches out: the model in this process, or many of them elsewhere (``cluster``)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from studio.emotions import EMOTIONS
 from studio.esn.selectors import Selector
 from studio.esn.statistics import EmotionStatistics
-from studio.pipelines.evidence import STATISTICS, load_job_statistics
+from studio.pipelines.drawing import STATISTICS
+from studio.pipelines.evidence import load_job_statistics
 from studio.pipelines.job import JobFolder
 from studio.pipelines.records import Attempt
 from tests.benchmarks.bench_selectors import statistics

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from studio.pipelines.identify import Event, IdentifySettings, Progressed, identify
+from studio.pipelines.workers import InProcess
 from tests.pipelines.conftest import make_corpus, texts_of
 from tests.pipelines.toy import ToyJudge, ToyModel
 
@@ -33,7 +34,7 @@ def work(corpus: str, job: str, mask: str) -> None:
     utterances = make_corpus(Path(corpus))
     settings = IdentifySettings(rate=0.1, batch=3, seed=1)
     model = ToyModel(texts_of(utterances))
-    found = identify(model, ToyJudge(), utterances, settings, Path(job), on_event=report, date="2026-01-02")
+    found = identify(InProcess(model, ToyJudge()), utterances, settings, Path(job), on_event=report, date="2026-01-02")
     found.mask.save(Path(mask))
 
 

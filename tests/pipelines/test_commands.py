@@ -208,7 +208,7 @@ def test_a_second_signal_stops_at_once(listed, tmp_path, capsys, monkeypatch):
     "wrong",
     [("--rate", "0"), ("--rate", "much"), ("--cap", "0"), ("--limit", "x"), ("--emotions", "fear"),
      ("--split", "train"), ("--wer", "-1"), ("--percentile", "101"), ("--selector", "best"), ("--part", "3/2"),
-     ("--part", "0/2"), ("--part", "x")],
+     ("--part", "0/2"), ("--part", "x"), ("--ray-workers", "2")],
 )  # fmt: skip
 def test_wrong_usage_of_identify_is_exit_code_2(listed, tmp_path, wrong, capsys):
     try:

@@ -19,6 +19,7 @@ from studio.lalm.catalog import load_model
 from studio.paths import resources_dir
 from studio.pipelines.evaluate import EvaluateSettings, evaluate
 from studio.pipelines.identify import IdentifySettings, identify
+from studio.pipelines.workers import InProcess
 
 
 class Lenient:
@@ -49,7 +50,7 @@ def utterances():
 @pytest.fixture(scope="module")
 def found(model, utterances, tmp_path_factory):
     settings = IdentifySettings(emotions=("sad",), rate=0.05, wer_threshold=99.0, batch=3)
-    return identify(model, Lenient("sad"), utterances, settings, tmp_path_factory.mktemp("job"))
+    return identify(InProcess(model, Lenient("sad")), utterances, settings, tmp_path_factory.mktemp("job"))
 
 
 def test_counts_of_a_padded_batch_are_those_of_single_conversions(model, utterances, found):

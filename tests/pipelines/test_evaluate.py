@@ -19,6 +19,7 @@ from studio.pipelines.effects import Condition
 from studio.pipelines.evaluate import EvaluateSettings, evaluate, layer_matched
 from studio.pipelines.identify import IdentifySettings, identify
 from studio.pipelines.listening import hear
+from studio.pipelines.workers import InProcess
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import ToyJudge, ToyModel
 
@@ -29,7 +30,9 @@ SETTINGS = EvaluateSettings(strengths=(0.5, 2.0), control=2.0, random=2, batch=1
 def mask(corpus, tmp_path_factory):
     model = ToyModel(texts_of(corpus))
     try:
-        found = identify(model, ToyJudge(), corpus, IdentifySettings(rate=0.2), tmp_path_factory.mktemp("job"))
+        found = identify(
+            InProcess(model, ToyJudge()), corpus, IdentifySettings(rate=0.2), tmp_path_factory.mktemp("job")
+        )
     finally:
         model.close()
     return found.mask

@@ -14,7 +14,8 @@ from studio.esn.mask import EsnMask
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.lalm.base import ConversionRequest
-from studio.pipelines.evidence import draw
+from studio.pipelines.activity import load_job_activity
+from studio.pipelines.drawing import draw
 from studio.pipelines.identify import (
     Event,
     Finished,
@@ -28,6 +29,7 @@ from studio.pipelines.identify import (
 from studio.pipelines.job import JobFolder
 from studio.pipelines.plan import drawing_key
 from studio.pipelines.records import JobError, read_attempts
+from studio.pipelines.workers import InProcess
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import WIDTHS, ToyJudge, ToyModel
 
@@ -41,7 +43,9 @@ def done(corpus, tmp_path_factory):
     events: list[Event] = []
     model = ToyModel(texts_of(corpus))
     try:
-        found = identify(model, ToyJudge(), corpus, SETTINGS, work, on_event=events.append, date="2026-01-02")
+        found = identify(
+            InProcess(model, ToyJudge()), corpus, SETTINGS, work, on_event=events.append, date="2026-01-02"
+        )
     finally:
         model.close()
     return work, found, events
@@ -139,7 +143,7 @@ def test_events_tell_the_story(done, corpus):
 
 def test_stopping_early_draws_the_same_sample(done, corpus, model, judge, tmp_path):
     work, _, _ = done
-    early = identify(model, judge, corpus, replace(SETTINGS, cap=3), tmp_path / "job", date="2026-01-02")
+    early = identify(InProcess(model, judge), corpus, replace(SETTINGS, cap=3), tmp_path / "job", date="2026-01-02")
     assert model.converted < len(corpus) * len(TARGETS)
     everything = load_job_statistics(work, cap=3)
     assert everything.metadata == early.statistics.metadata
@@ -150,9 +154,9 @@ def test_stopping_early_draws_the_same_sample(done, corpus, model, judge, tmp_pa
 def test_raising_the_cap_goes_on_with_the_same_job(done, corpus, model, judge, tmp_path):
     _, whole, _ = done
     work = tmp_path / "job"
-    identify(model, judge, corpus, replace(SETTINGS, cap=3), work, date="2026-01-02")
+    identify(InProcess(model, judge), corpus, replace(SETTINGS, cap=3), work, date="2026-01-02")
     before = model.converted
-    raised = identify(model, judge, corpus, SETTINGS, work, date="2030-12-31")
+    raised = identify(InProcess(model, judge), corpus, SETTINGS, work, date="2030-12-31")
     assert model.converted == len(corpus) * len(TARGETS) > before
     assert raised.mask.fingerprint() == whole.mask.fingerprint()
     assert load_job_statistics(work).metadata["cap"] == 50
@@ -160,9 +164,11 @@ def test_raising_the_cap_goes_on_with_the_same_job(done, corpus, model, judge, t
 
 def test_more_emotions_join_the_same_job(done, corpus, model, judge, tmp_path):
     work = tmp_path / "job"
-    identify(model, judge, corpus, replace(SETTINGS, emotions=("angry", "surprise")), work, date="2026-01-02")
+    identify(
+        InProcess(model, judge), corpus, replace(SETTINGS, emotions=("angry", "surprise")), work, date="2026-01-02"
+    )
     assert model.converted == len(corpus) * 2
-    both = identify(model, judge, corpus, SETTINGS, work)
+    both = identify(InProcess(model, judge), corpus, SETTINGS, work)
     assert model.converted == len(corpus) * 4
     assert both.mask.fingerprint() == done[1].mask.fingerprint()
 
@@ -170,7 +176,7 @@ def test_more_emotions_join_the_same_job(done, corpus, model, judge, tmp_path):
 def test_a_finished_job_converts_nothing_again(done, corpus, model, judge, tmp_path):
     work, whole, _ = done
     shutil.copytree(work, tmp_path / "job")
-    again = identify(model, judge, corpus, replace(SETTINGS, selector=Selector.MAD), tmp_path / "job")
+    again = identify(InProcess(model, judge), corpus, replace(SETTINGS, selector=Selector.MAD), tmp_path / "job")
     assert model.converted == 0
     assert again.mask.metadata["selector"] == "mad"
     assert again.statistics.metadata == whole.statistics.metadata
@@ -192,7 +198,9 @@ def test_cancelled_at_any_token_it_resumes_to_the_same_mask(done, corpus, model,
     while True:
         asked, runs = 0, runs + 1
         try:
-            found = identify(model, judge, corpus, SETTINGS, work, cancelled=cancelled_at(97), date="2026-01-02")
+            found = identify(
+                InProcess(model, judge), corpus, SETTINGS, work, cancelled=cancelled_at(97), date="2026-01-02"
+            )
             break
         except Cancelled:
             continue
@@ -208,7 +216,7 @@ def test_cut_off_while_writing_it_resumes_to_the_same_mask(done, corpus, model, 
     shutil.copytree(finished, work)
     content = (work / "conversions.jsonl").read_bytes()
     (work / "conversions.jsonl").write_bytes(content[: int(kept * len(content))])
-    found = identify(model, judge, corpus, SETTINGS, work)
+    found = identify(InProcess(model, judge), corpus, SETTINGS, work)
     assert 0 < model.converted <= len(corpus) * len(TARGETS)
     assert found.mask.fingerprint() == whole.mask.fingerprint()
     assert (work / "conversions.jsonl").read_bytes().count(b"\n") == content.count(b"\n")
@@ -220,19 +228,19 @@ def test_a_lost_shard_is_made_again(done, corpus, model, judge, tmp_path):
     shutil.copytree(finished, work)
     lost = next(attempt for attempt in read_attempts(work) if attempt.success)
     (work / lost.shard).unlink()
-    found = identify(model, judge, corpus, SETTINGS, work)
+    found = identify(InProcess(model, judge), corpus, SETTINGS, work)
     assert model.converted == lost.rows
     assert found.mask.fingerprint() == whole.mask.fingerprint()
 
 
 def test_a_lost_shard_of_an_early_batch_is_made_again_though_later_ones_would_do(corpus, model, judge, tmp_path):
     settings = replace(SETTINGS, cap=3, emotions=("angry", "sad"))
-    whole = identify(model, judge, corpus, settings, tmp_path / "job", date="2026-01-02")
-    identify(model, judge, corpus, replace(settings, stop_early=False), tmp_path / "job")
+    whole = identify(InProcess(model, judge), corpus, settings, tmp_path / "job", date="2026-01-02")
+    identify(InProcess(model, judge), corpus, replace(settings, stop_early=False), tmp_path / "job")
     lost = draw(read_attempts(tmp_path / "job"), 1, SETTINGS.seed)["sad"][0]
     (tmp_path / "job" / str(lost.shard)).unlink()
     before = model.converted
-    again = identify(model, judge, corpus, settings, tmp_path / "job")
+    again = identify(InProcess(model, judge), corpus, settings, tmp_path / "job")
     assert model.converted - before == lost.rows
     assert again.mask.fingerprint() == whole.mask.fingerprint()
 
@@ -243,6 +251,20 @@ def test_a_damaged_shard_is_one_sentence(done, tmp_path):
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(StudioError, match="is not a statistics file, or it is damaged"):
         load_job_statistics(tmp_path / "job", seed=9)
+
+
+@pytest.mark.parametrize("drawing", [{}, {"cap": 4, "seed": 9}])
+def test_the_activity_of_a_job_is_that_of_its_statistics(done, tmp_path, drawing):
+    work = done[0]
+    whole, read = load_job_statistics(work, **drawing), load_job_activity(work, **drawing)
+    assert read.metadata == whole.metadata
+    for emotion, counts in whole.by_emotion.items():
+        assert read.by_emotion[emotion].active.tolist() == counts.active.tolist()
+        assert read.by_emotion[emotion].tokens == counts.tokens
+    for job in (shutil.copytree(work, tmp_path / "job"), tmp_path / "none"):
+        shutil.rmtree(job / "shards", ignore_errors=True)
+        with pytest.raises(StudioError):
+            load_job_activity(job, seed=7)
 
 
 def test_sums_that_were_made_before_are_taken_unless_they_are_damaged(done, tmp_path):
@@ -263,7 +285,7 @@ def test_other_settings_are_refused(done, corpus, judge, tmp_path):
     other = ToyModel(texts_of(corpus), name="other")
     try:
         with pytest.raises(JobError, match=r"other settings \(model id, seed\); choose another folder"):
-            identify(other, judge, corpus, replace(SETTINGS, seed=4), tmp_path / "job")
+            identify(InProcess(other, judge), corpus, replace(SETTINGS, seed=4), tmp_path / "job")
     finally:
         other.close()
 
@@ -308,7 +330,7 @@ def test_an_emotion_without_successes_has_no_mask_and_says_so(corpus, model, tmp
             return heard | {"sad": 0.0}
 
     events: list[Event] = []
-    found = identify(model, Deaf(), corpus, SETTINGS, tmp_path / "job", on_event=events.append)
+    found = identify(InProcess(model, Deaf()), corpus, SETTINGS, tmp_path / "job", on_event=events.append)
     sentence = f"None of {len(corpus)} conversions to sad succeeded, so the mask has no neurons for it."
     assert Warned(sentence) in events
     assert sentence in found.warnings
@@ -317,7 +339,7 @@ def test_an_emotion_without_successes_has_no_mask_and_says_so(corpus, model, tmp
 
 
 def test_few_successes_are_a_warning(corpus, model, judge, tmp_path):
-    found = identify(model, judge, corpus[:8], SETTINGS, tmp_path / "job")
+    found = identify(InProcess(model, judge), corpus[:8], SETTINGS, tmp_path / "job")
     assert any("unreliable" in warning for warning in found.warnings)
 
 
@@ -327,7 +349,7 @@ def test_without_any_success_there_is_no_mask(corpus, model, tmp_path):
             return {"neutral": 1.0, "happy": 0.0, "angry": 0.0, "sad": 0.0, "surprise": 0.0}
 
     with pytest.raises(StudioError, match=r"No conversion in '.*' succeeded"):
-        identify(model, Bored(), corpus[:4], SETTINGS, tmp_path / "job")
+        identify(InProcess(model, Bored()), corpus[:4], SETTINGS, tmp_path / "job")
 
 
 def test_sources_that_cannot_be_read_are_failed_attempts(corpus, model, judge, tmp_path):
@@ -338,7 +360,7 @@ def test_sources_that_cannot_be_read_are_failed_attempts(corpus, model, judge, t
     copies[1].path.write_bytes(b"")
     copies[2].path.write_text("not a sound")
     copies[4].path.unlink()
-    identify(model, judge, copies, replace(SETTINGS, batch=2, emotions=("angry",)), tmp_path / "job")
+    identify(InProcess(model, judge), copies, replace(SETTINGS, batch=2, emotions=("angry",)), tmp_path / "job")
     reasons = {attempt.key: attempt.reason for attempt in read_attempts(tmp_path / "job")}
     assert "is empty" in reasons[copies[1].key]
     assert "not a sound file" in reasons[copies[2].key]
@@ -349,7 +371,7 @@ def test_sources_that_cannot_be_read_are_failed_attempts(corpus, model, judge, t
 def test_models_that_cannot_batch_get_one_at_a_time(corpus, judge, tmp_path):
     model = ToyModel(texts_of(corpus), batches=False)
     try:
-        identify(model, judge, corpus[:6], replace(SETTINGS, emotions=("happy", "sad")), tmp_path / "job")
+        identify(InProcess(model, judge), corpus[:6], replace(SETTINGS, emotions=("happy", "sad")), tmp_path / "job")
     finally:
         model.close()
     assert {attempt.rows for attempt in read_attempts(tmp_path / "job")} == {1}
@@ -357,16 +379,16 @@ def test_models_that_cannot_batch_get_one_at_a_time(corpus, judge, tmp_path):
 
 def test_only_neutral_speech_with_a_transcript_is_converted(corpus, model, judge, tmp_path):
     few = [*corpus[:6], replace(corpus[6], text=None), replace(corpus[7], emotion="sad"), corpus[0]]
-    found = identify(model, judge, few, SETTINGS, tmp_path / "job")
+    found = identify(InProcess(model, judge), few, SETTINGS, tmp_path / "job")
     assert model.converted == 24
     assert found.warnings[:2] == (
         "1 of 8 neutral utterances have no transcript and are left out.",
         "1 utterances are there twice under one name; the second ones are left out.",
     )
     with pytest.raises(StudioError, match="no neutral utterances"):
-        identify(model, judge, few[7:8], SETTINGS, tmp_path / "other")
+        identify(InProcess(model, judge), few[7:8], SETTINGS, tmp_path / "other")
     with pytest.raises(StudioError, match="no transcripts"):
-        identify(model, judge, few[6:7], SETTINGS, tmp_path / "other")
+        identify(InProcess(model, judge), few[6:7], SETTINGS, tmp_path / "other")
 
 
 def test_settings_that_make_no_sense():
@@ -377,7 +399,7 @@ def test_settings_that_make_no_sense():
 
 def test_a_module_the_model_has_not_got(corpus, model, judge, tmp_path):
     with pytest.raises(StudioError, match="Toy has no synthesis module; it has language"):
-        identify(model, judge, corpus, replace(SETTINGS, module="synthesis"), tmp_path / "job")
+        identify(InProcess(model, judge), corpus, replace(SETTINGS, module="synthesis"), tmp_path / "job")
 
 
 def test_the_saved_mask_reads_back(done, tmp_path):

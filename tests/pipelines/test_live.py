@@ -11,6 +11,7 @@ from studio.pipelines.identify import IdentifySettings, Progressed, identify, lo
 from studio.pipelines.live import LiveEvidence
 from studio.pipelines.records import JobError, read_attempts
 from studio.pipelines.verdicts import record_verdict
+from studio.pipelines.workers import InProcess
 
 SETTINGS = IdentifySettings(rate=0.1, batch=4, cap=5, seed=3)
 
@@ -38,7 +39,7 @@ def test_at_every_moment_it_says_what_the_folder_says(corpus, model, judge, tmp_
             same(now, load_job_statistics(work))
             seen.append({emotion: counts.tokens for emotion, counts in now.by_emotion.items()})
 
-    found = identify(model, judge, corpus, SETTINGS, work, on_event=look)
+    found = identify(InProcess(model, judge), corpus, SETTINGS, work, on_event=look)
     assert len(seen) > 4
     assert all(later.get(emotion, 0) >= count for early, later in pairwise(seen)
                for emotion, count in early.items())  # fmt: skip
@@ -49,7 +50,7 @@ def test_at_every_moment_it_says_what_the_folder_says(corpus, model, judge, tmp_
 
 def test_counts_are_read_once(corpus, model, judge, tmp_path):
     work = tmp_path / "job"
-    identify(model, judge, corpus, SETTINGS, work)
+    identify(InProcess(model, judge), corpus, SETTINGS, work)
     live = LiveEvidence(work)
     first = live.mask(Selector.MAD, 0.1)
     for shard in (work / "shards").iterdir():
@@ -62,7 +63,7 @@ def test_counts_are_read_once(corpus, model, judge, tmp_path):
 
 def test_it_follows_the_verdicts_of_people(corpus, model, judge, tmp_path):
     work = tmp_path / "job"
-    identify(model, judge, corpus, SETTINGS, work)
+    identify(InProcess(model, judge), corpus, SETTINGS, work)
     live = LiveEvidence(work, cap=3, human=True)
     assert live.mask() is None
     ids = [each.id for each in read_attempts(work)]
@@ -82,5 +83,5 @@ def test_before_anything_is_converted_there_is_no_mask(corpus, model, judge, tmp
     with pytest.raises(JobError, match="is no identification job"):
         LiveEvidence(tmp_path).mask()
     with pytest.raises(Cancelled):
-        identify(model, judge, corpus, SETTINGS, tmp_path / "job", pausing=lambda: True)
+        identify(InProcess(model, judge), corpus, SETTINGS, tmp_path / "job", pausing=lambda: True)
     assert LiveEvidence(tmp_path / "job").mask() is None

@@ -12,6 +12,7 @@ from studio.pipelines.identify import IdentifySettings, identify, load_job_stati
 from studio.pipelines.merge import merge_jobs
 from studio.pipelines.records import JobError, read_attempts
 from studio.pipelines.verdicts import load_verdicts, record_verdict
+from studio.pipelines.workers import InProcess
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import ToyJudge, ToyModel
 
@@ -21,7 +22,7 @@ SETTINGS = IdentifySettings(rate=0.1, batch=5, cap=6, seed=3)
 def run(utterances, settings, work, corpus, *, name="toy", **more):
     model = ToyModel(texts_of(corpus), name=name)
     try:
-        return identify(model, ToyJudge(), utterances, settings, work, date="2026-01-02", **more)
+        return identify(InProcess(model, ToyJudge()), utterances, settings, work, date="2026-01-02", **more)
     finally:
         model.close()
 

@@ -11,11 +11,12 @@ from studio.errors import StudioError
 from studio.esn.mask import EsnMask, method_name
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
-from studio.pipelines.evidence import review_order
+from studio.pipelines.drawing import review_order
 from studio.pipelines.identify import IdentifySettings, identify, load_job_statistics
 from studio.pipelines.plan import drawing_key
 from studio.pipelines.records import JobError, read_attempts
 from studio.pipelines.verdicts import VERDICTS, load_verdicts, record_verdict
+from studio.pipelines.workers import InProcess
 from tests.pipelines.conftest import texts_of
 from tests.pipelines.toy import WIDTHS, ToyJudge, ToyModel
 
@@ -27,7 +28,7 @@ def whole(corpus, tmp_path_factory):
     work = tmp_path_factory.mktemp("whole") / "job"
     model = ToyModel(texts_of(corpus))
     try:
-        identify(model, ToyJudge(), corpus, SETTINGS, work, date="2026-01-02")
+        identify(InProcess(model, ToyJudge()), corpus, SETTINGS, work, date="2026-01-02")
     finally:
         model.close()
     return work
@@ -117,7 +118,7 @@ def test_an_emotion_nobody_accepted_has_no_neurons(job):
 
 def test_jobs_that_keep_successes_only_cannot_count_rejections(corpus, model, judge, whole, tmp_path):
     work = tmp_path / "lean"
-    lean = identify(model, judge, corpus, replace(SETTINGS, keep_rejected=False), work, date="2026-01-02")
+    lean = identify(InProcess(model, judge), corpus, replace(SETTINGS, keep_rejected=False), work, date="2026-01-02")
     attempts = read_attempts(work)
     assert all((each.shard is not None) == each.success for each in attempts)
     assert lean.mask.to_bytes() == select(load_job_statistics(whole), Selector.CAS, 0.1, seed=3).to_bytes()

@@ -161,6 +161,7 @@ def search(
     from studio.pipelines.identify import Progressed, Started, identify
     from studio.pipelines.live import LiveEvidence
     from studio.pipelines.records import read_attempts
+    from studio.pipelines.workers import InProcess
 
     evidence = LiveEvidence(folder, cap=recipe.cap)
 
@@ -191,8 +192,7 @@ def search(
 
             judge = load_judge(recipe.judge)
         identify(
-            model,
-            judge,
+            InProcess(model, judge),
             utterances,
             settings_of(recipe),
             folder,
@@ -235,7 +235,7 @@ def record(folder: Path, attempt: Attempt, accepted: bool | None) -> None:
 
 def in_review_order(attempts: Sequence[Attempt], seed: int) -> list[Attempt]:
     """The conversions that can be heard, in the order in which a person should listen."""
-    from studio.pipelines.evidence import review_order
+    from studio.pipelines.drawing import review_order
 
     return review_order([each for each in attempts if each.audio is not None], seed)
 

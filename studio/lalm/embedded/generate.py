@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,12 +17,13 @@ from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
 from studio.lalm.embedded import text, tokens
 from studio.lalm.embedded.features import Source
-from studio.lalm.embedded.hearing import WordHearing
+from studio.lalm.embedded.hearing import Hearing
 from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, STRIDE, Decoded, Network, encoder_lengths
+from studio.lalm.embedded.picking import Picker
+from studio.lalm.embedded.steps import StepDecoder
+from studio.lalm.embedded.tokens import Codes
 
 MAX_WORDS = 16
-SEEDED_SPREAD = 0.5
-"""How far a seeded take strays from the greedy one, in standard deviations of each prosody head."""
 
 CANDIDATES = 24
 """Words the decoder finds likeliest, among which hearing has a say."""
@@ -30,8 +31,11 @@ CANDIDATES = 24
 HEARING_WEIGHT = 0.5
 """Chosen on the development split of the demo corpus."""
 
-MIN_ADVANCE_SHARE = 0.5
-"""No token moves by less than this share of its own length, so that every generation ends with its source."""
+_ROWS_TOGETHER = 4
+"""Matrix products take rows by so many: where others are left behind, what stays would round differently."""
+
+_ADVANCE = [float(tokens.advance_of(code)) for code in range(tokens.RATE_OCTAVES.size)]
+"""Source frames by advance class."""
 
 
 @dataclass(eq=False)
@@ -43,7 +47,7 @@ class Row:
     steering: Steering | None = None
     seed: int | None = None
     words: list[str] = field(default_factory=list)
-    codes: list[Tensor] = field(default_factory=list)
+    codes: list[Codes] = field(default_factory=list)
     position: float = 0.0
     speaking: bool = False
     done: bool = False
@@ -53,58 +57,20 @@ class Row:
         """Share of the source that has been spoken, 0..1."""
         return min(1.0, self.position / max(1, self.source.frames))
 
-    def tokens(self) -> Tensor:
+    def tokens(self) -> Codes:
         """Speech tokens so far, int64 [T, heads]."""
-        return torch.stack(self.codes) if self.codes else torch.zeros((0, tokens.HEADS), dtype=torch.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """What the last position of each row says: ``hidden`` [B, hidden] for words, ``speech`` logits [B, sizes]."""
-
-    hidden: Tensor
-    speech: Tensor
-
-
-class _Heads:
-    """Picks the likeliest class per head from flat logits [B, sum of sizes]."""
-
-    def __init__(self) -> None:
-        widest = max(tokens.HEAD_SIZES)
-        starts = [sum(tokens.HEAD_SIZES[:head]) for head in range(tokens.HEADS)]
-        column = torch.arange(widest)
-        sizes = torch.tensor(tokens.HEAD_SIZES)[:, None]
-        self.index = torch.tensor(starts)[:, None] + torch.minimum(column, sizes - 1)
-        self.outside = column >= sizes
-        slowest = int(tokens.RATE_OCTAVES.encode(math.log2(MIN_ADVANCE_SHARE)))
-        self.outside[0, :slowest] = True
-
-    def pick(self, logits: Tensor) -> Tensor:
-        """int64 [B, heads]."""
-        return logits[:, self.index].masked_fill(self.outside, -torch.inf).argmax(-1)
-
-
-def _manner(seed: int | None) -> Tensor:
-    """How a seeded row acts, drawn once for the whole take: offsets of the ordinal heads in standard deviations, [7].
-
-    Drawn anew for every token it would be jitter, not acting. Both pitch points of a token move together.
-    """
-    if seed is None:
-        return torch.zeros(len(tokens.ORDINAL_HEADS))
-    offset = torch.randn(len(tokens.ORDINAL_HEADS), generator=torch.Generator().manual_seed(seed)) * SEEDED_SPREAD
-    offset[2] = offset[1]
-    return offset
+        return np.stack(self.codes) if self.codes else np.zeros((0, tokens.HEADS), np.int64)
 
 
 class Generation:
-    """One batch on one network; ``run`` decodes it to the end."""
+    """One batch on one network; ``run`` decodes it to the end. ``steps`` is the network's."""
 
-    def __init__(self, network: Network, taps: GateTaps, rows: list[Row]) -> None:
+    def __init__(self, network: Network, steps: StepDecoder, taps: GateTaps, rows: list[Row]) -> None:
         self._network = network
+        self._decoder = steps
         self._taps = taps
         self._rows = rows
-        self._heads = _Heads()
-        self._manner = torch.stack([_manner(row.seed) for row in rows]).unsqueeze(1)
+        self._live = list(range(len(rows)))
         self._forwards = 0
 
     @torch.inference_mode()
@@ -122,18 +88,18 @@ class Generation:
         """
         self._taps.begin([row.steering for row in self._rows], record=record)
         try:
-            state = self._read_prompt(cancelled)
+            decoded = self._read_prompt(cancelled)
             while not all(row.done for row in self._rows):
                 if cancelled():
                     raise Cancelled
-                state = self._step(state)
+                decoded = self._step(decoded)
                 after_token()
             return self._taps.end(self._forwards)
         except BaseException:
             self._taps.abandon()
             raise
 
-    def _read_prompt(self, cancelled: Callable[[], bool]) -> _State:
+    def _read_prompt(self, cancelled: Callable[[], bool]) -> Decoded:
         if cancelled():
             raise Cancelled
         network = self._network
@@ -150,9 +116,7 @@ class Generation:
         )
         self._encoded, letters = network.encoder(self._features, self._lengths)
         logs = F.log_softmax(letters, -1).double().numpy()
-        self._hearings = [
-            WordHearing(logs[index, : int(length)], LETTERS) for index, length in enumerate(self._lengths)
-        ]
+        self._hearing = Hearing([own[: int(length)] for own, length in zip(logs, self._lengths, strict=True)], LETTERS)
         prompts = [
             network.prompt(self._encoded[index], int(self._lengths[index]), row.target)
             for index, row in enumerate(self._rows)
@@ -161,76 +125,102 @@ class Generation:
         embeddings = torch.stack([F.pad(item, (0, 0, size - len(item), 0)) for item, _ in prompts])
         places = torch.stack([F.pad(item, (size - len(item), 0)) for _, item in prompts])
         valid = torch.stack([torch.arange(size) >= size - len(item) for item, _ in prompts])
-        self._valid = None if bool(valid.all()) else valid
-        self._place = places[:, -1]
-        self._own = network.neutral.repeat(len(self._rows), 1, 1)
-        self._cache = DynamicCache(config=network.model.config)
-        return self._forward(embeddings, places, self._valid, generated=False)
+        padded = None if bool(valid.all()) else valid
+        self._place = places[:, -1].tolist()
+        self._own = network.neutral.repeat(len(self._rows), 1)
+        self._picker = Picker(network, [row.seed for row in self._rows])
+        cache = DynamicCache(config=network.model.config)
+        self._taps.positions(padded, False)
+        self._forwards += 1
+        decoded = network.decode(embeddings, places, None if padded is None else padded.long(), cache)
+        self._steps = self._decoder.start(cache, padded)
+        return Decoded(decoded.state[:, -1:], decoded.written[:, -1:])
 
-    def _step(self, state: _State) -> _State:
-        network = self._network
-        writing = [index for index, row in enumerate(self._rows) if not row.speaking]
-        choices = dict(zip(writing, self._hear(state.hidden, writing), strict=True))
-        codes = self._heads.pick(state.speech)
-        inputs = torch.zeros_like(state.hidden)
+    def _step(self, decoded: Decoded) -> Decoded:
+        rows = [self._rows[index] for index in self._live]
+        words = self._hear(decoded.state[:, 0], [at for at, row in enumerate(rows) if not row.speaking])
+        codes = self._picker.pick(decoded, self._own) if any(row.speaking for row in rows) else None
+        inputs = torch.zeros(len(rows), decoded.state.shape[2])
         speaking = []
-        for index, row in enumerate(self._rows):
-            self._place[index] += 1
+        for at, row in enumerate(rows):
+            self._place[at] += 1
             if row.done:
                 continue
-            if row.speaking:
-                row.codes.append(codes[index])
-                row.position += float(tokens.advance_of(int(codes[index, 0])))
+            if row.speaking and codes is not None:
+                row.codes.append(codes[at])
+                row.position += _ADVANCE[codes[at, 0]]
                 row.done = row.position >= row.source.frames - 1
-                speaking.append(index)
-                continue
-            word = choices[index]
-            if word == text.SPEECH:
+                speaking.append(at)
+            elif words[at] == text.SPEECH:
                 row.speaking = True
-                self._place[index] = SPEECH_POSITION
-                inputs[index] = network.speech_start()
-                speaking.append(index)
+                self._place[at] = SPEECH_POSITION
+                inputs[at] = self._network.speech_start()
+                speaking.append(at)
             else:
-                row.words.append(text.VOCABULARY[word])
-                inputs[index] = network.embed_words(torch.tensor(word))
-        if all(row.done for row in self._rows):
-            return state
+                row.words.append(text.VOCABULARY[words[at]])
+                inputs[at] = self._network.embed_words(torch.tensor(words[at]))
+        if all(row.done for row in rows):
+            return decoded
         if speaking:
-            at = torch.tensor([[self._rows[index].position] for index in speaking])
-            seen = network.at_source(self._features[speaking], self._encoded[speaking], self._lengths[speaking], at)
-            inputs[speaking] += seen.embedding[:, 0]
-            self._own[speaking] = seen.own
-        alive = torch.tensor([[not row.done] for row in self._rows])
-        return self._forward(inputs.unsqueeze(1), self._place.unsqueeze(1), alive, generated=True)
+            self._look(inputs, speaking)
+        return self._forward(self._without_done(inputs))
 
-    def _hear(self, hidden: Tensor, rows: list[int]) -> list[int]:
-        """Of each of ``rows`` the next word or ``<speech>``: likely to the decoder (``hidden`` [B, hidden]) and ear."""
-        if not rows:
-            return []
-        logs = F.log_softmax(self._network.lm_head(hidden[rows])[:, text.SPEECH :], -1)
-        return [self._hear_row(index, guesses) for index, guesses in zip(rows, logs, strict=True)]
+    def _look(self, inputs: Tensor, speaking: list[int]) -> None:
+        """Add what the rows that are ``speaking`` see of their source to their ``inputs``."""
+        at = torch.tensor([[self._rows[self._live[index]].position] for index in speaking])
+        features, encoded, lengths = self._features, self._encoded, self._lengths
+        if len(speaking) < len(inputs):
+            features, encoded, lengths = features[speaking], encoded[speaking], lengths[speaking]
+        seen = self._network.at_source(features, encoded, lengths, at)
+        inputs[speaking] += seen.embedding[:, 0]
+        self._own[speaking] = seen.own[:, 0]
 
-    def _hear_row(self, index: int, guesses: Tensor) -> int:
-        if len(self._rows[index].words) == MAX_WORDS:
-            return text.SPEECH
-        hearing = self._hearings[index]
-        likely = [int(choice) for choice in guesses[1:].topk(CANDIDATES).indices]
-        words = [text.VOCABULARY[text.SPEECH + 1 + choice] for choice in likely]
-        scores = guesses[1:][likely].double().numpy() + HEARING_WEIGHT * hearing.words(words)
-        best = int(scores.argmax())
-        if float(guesses[0]) + HEARING_WEIGHT * hearing.end() > scores[best]:
-            return text.SPEECH
-        hearing.say(words[best])
-        return text.SPEECH + 1 + likely[best]
+    def _without_done(self, inputs: Tensor) -> Tensor:
+        """Leave rows that are done behind, once enough of them are."""
+        done = [at for at, index in enumerate(self._live) if self._rows[index].done]
+        fewest = min(len(done), len(self._live) - _ROWS_TOGETHER)
+        leaving = set(done[: max(0, fewest // _ROWS_TOGETHER * _ROWS_TOGETHER)])
+        if not leaving:
+            return inputs
+        kept = [at for at in range(len(self._live)) if at not in leaving]
+        self._live = [self._live[at] for at in kept]
+        self._place = [self._place[at] for at in kept]
+        index = torch.tensor(kept)
+        self._features, self._encoded, self._lengths = (
+            each[index] for each in (self._features, self._encoded, self._lengths)
+        )
+        self._own = self._own[index]
+        self._picker.keep(index)
+        self._steps.keep(index)
+        self._taps.keep_rows(kept)
+        return inputs[index]
 
-    def _forward(self, embeddings: Tensor, places: Tensor, valid: Tensor | None, *, generated: bool) -> _State:
-        counted = None if valid is None or bool(valid.all()) else valid
-        self._taps.positions(counted, generated)
-        if generated and self._valid is not None:
-            # Finished rows may attend to anything; only the padding before a prompt has to stay hidden.
-            self._valid = F.pad(self._valid, (0, 1), value=True)
+    def _hear(self, hidden: Tensor, writing: list[int]) -> dict[int, int]:
+        """Of each row that is ``writing`` the next word, or ``<speech>``: likely to the decoder and to the ear.
+
+        ``hidden`` [B, hidden] is the decoder's last state.
+        """
+        if not writing:
+            return {}
+        logs = F.log_softmax(self._network.lm_head(hidden[writing])[:, text.SPEECH :], -1)
+        likely = logs[:, 1:].topk(CANDIDATES)
+        choices = likely.indices.numpy() + text.SPEECH + 1
+        rows = [self._live[at] for at in writing]
+        heard = self._hearing.words(rows, [[text.VOCABULARY[word] for word in own] for own in choices])
+        scores = likely.values.double().numpy() + HEARING_WEIGHT * heard
+        ends = logs[:, 0].double().numpy() + HEARING_WEIGHT * self._hearing.end(rows)
+        words = {}
+        for at, row, own, score, end in zip(writing, rows, choices, scores, ends, strict=True):
+            best = int(score.argmax())
+            if end > score[best] or len(self._rows[row].words) == MAX_WORDS:
+                words[at] = text.SPEECH
+            else:
+                words[at] = int(own[best])
+                self._hearing.say(row, best)
+        return words
+
+    def _forward(self, inputs: Tensor) -> Decoded:
+        alive = [not self._rows[index].done for index in self._live]
+        self._taps.positions(None if all(alive) else torch.tensor(alive)[:, None], True)
         self._forwards += 1
-        mask = None if self._valid is None else self._valid.long()
-        decoded = self._network.decode(embeddings, places, mask, self._cache)
-        last = Decoded(decoded.state[:, -1:], decoded.written[:, -1:])
-        return _State(last.state[:, 0], self._network.speech_logits(last, self._own, self._manner)[:, 0])
+        return self._steps(inputs[:, None], torch.tensor(self._place))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 
@@ -30,34 +31,15 @@ from studio.lalm.embedded.codec import Codec
 from studio.lalm.embedded.generate import Generation, Row
 from studio.lalm.embedded.network import Network
 from studio.lalm.embedded.segments import split
+from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
+from studio.lalm.embedded.steps import StepDecoder
 
 MODEL_ID = "embedded"
 TITLE = "Embedded"
 MAX_SECONDS = 20.0
 
 _SILENCE = 1e-4
-_FIRST_CHUNK = 8
-"""Speech tokens before audio is first handed out; then whenever their number trebled, as all are spoken anew."""
-
-
-@dataclass(eq=False)
-class _Piece:
-    """A segment of one request on its way through a batch."""
-
-    request: int
-    row: Row
-    stream: SpeechStream
-    lead: FloatArray
-    tail: FloatArray
-    next_chunk: int = _FIRST_CHUNK
-    finished: bool = False
-
-    def take(self, final: bool) -> FloatArray:
-        """Samples that are new since the last call, with what surrounds the segment at either end."""
-        lead, self.lead = self.lead, self.lead[:0]
-        samples = self.stream.next(self.row.tokens().numpy(), final)
-        return np.concatenate([lead, samples, self.tail if final else self.tail[:0]])
 
 
 class EmbeddedLALM:
@@ -68,6 +50,7 @@ class EmbeddedLALM:
         # Convolutions round differently at other lengths; in double precision no sample shows it: a streamed take
         # and one made at once are the same.
         self._codec = codec.eval().double()
+        self._steps = StepDecoder(self._network)
         config = network.config
         widths = (config.intermediate,) * len(network.gates())
         self._taps = GateTaps(network.gates(), widths).install()
@@ -105,29 +88,32 @@ class EmbeddedLALM:
             return []
         if module != LANGUAGE:
             raise StudioError(f"The embedded model has no '{module}' gates; choose the module '{LANGUAGE}'.")
-        pieces = [piece for index, request in enumerate(requests) for piece in self._prepare(index, request)]
-        rows = [piece.row for piece in pieces]
-        parts: list[list[FloatArray]] = [[] for _ in requests]
+        workers = ThreadPoolExecutor(WORKERS, "speaking")
+        try:
+            pieces = list(chain.from_iterable(workers.map(self._prepare, range(len(requests)), requests)))
+            rows = [piece.row for piece in pieces]
+            speaker = Speaker(pieces, workers, on_audio)
+            whole = sum(row.source.frames for row in rows)
 
-        def hand_out() -> None:
-            progress(sum(row.share * row.source.frames for row in rows) / sum(row.source.frames for row in rows))
-            if on_audio is not None:
-                self._flush(pieces, parts, on_audio)
+            def after_token() -> None:
+                progress(sum(row.share * row.source.frames for row in rows) / whole)
+                speaker.advance()
 
-        counts = Generation(self._network, self._taps, rows).run(
-            record=record, cancelled=cancelled, after_token=hand_out
-        )
-        self._flush(pieces, parts, on_audio or (lambda row, samples: None), final=True)
+            generation = Generation(self._network, self._steps, self._taps, rows)
+            counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
+            audio = speaker.finish()
+        finally:
+            workers.shutdown(cancel_futures=True)
         progress(1.0)
         return [
-            self._conversion(index, request, pieces, parts[index], counts) for index, request in enumerate(requests)
+            self._conversion(index, request, pieces, audio[index], counts) for index, request in enumerate(requests)
         ]
 
     def close(self) -> None:
         """Take the taps off; the object is unusable afterwards."""
         self._taps.remove()
 
-    def _prepare(self, index: int, request: ConversionRequest) -> list[_Piece]:
+    def _prepare(self, index: int, request: ConversionRequest) -> list[Piece]:
         if request.target not in EMOTIONS:
             raise StudioError(f"'{request.target}' is not one of {', '.join(EMOTIONS)}.")
         name = request.source.name or "The source"
@@ -157,34 +143,15 @@ class EmbeddedLALM:
                 samples[segment.start - segment.lead : segment.start],
                 samples[segment.stop : segment.stop + segment.tail],
             )
-            pieces.append(_Piece(index, row, SpeechStream(voice, self._codec), lead, tail))
+            pieces.append(Piece(index, row, SpeechStream(voice, self._codec), lead, tail))
         return pieces
-
-    def _flush(self, pieces: list[_Piece], parts: list[list[FloatArray]], sink: AudioSink, final: bool = False) -> None:
-        """Hand out what is new, each request's segments in order."""
-        blocked: set[int] = set()
-        for piece in pieces:
-            if piece.finished or piece.request in blocked:
-                continue
-            row = piece.row
-            if row.done or final:
-                piece.finished = True
-            else:
-                blocked.add(piece.request)
-                if len(row.codes) < piece.next_chunk:
-                    continue
-                piece.next_chunk = 3 * len(row.codes)
-            samples = piece.take(piece.finished)
-            if len(samples):
-                parts[piece.request].append(samples)
-                sink(piece.request, samples)
 
     def _conversion(
         self,
         index: int,
         request: ConversionRequest,
-        pieces: list[_Piece],
-        parts: list[FloatArray],
+        pieces: list[Piece],
+        audio: FloatArray,
         counts: list[GateStatistics] | None,
     ) -> Conversion:
         own = [(at, piece) for at, piece in enumerate(pieces) if piece.request == index]
@@ -195,7 +162,7 @@ class EmbeddedLALM:
                 statistics = statistics + counts[at]
         return Conversion(
             text=" ".join(word for _, piece in own for word in piece.row.words),
-            audio=Clip(np.concatenate(parts), vocoder.RATE, request.source.name),
-            speech_tokens=np.concatenate([piece.row.tokens().numpy() for _, piece in own]),
+            audio=Clip(audio, vocoder.RATE, request.source.name),
+            speech_tokens=np.concatenate([piece.row.tokens() for _, piece in own]),
             statistics=statistics,
         )

@@ -202,18 +202,21 @@ class Network(nn.Module):
                 hook.remove()
         return Decoded(state, torch.stack(written).sum(0))
 
-    def speech_logits(self, decoded: Decoded, own: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Logits of all heads [..., sum of sizes].
+    def ordinal_means(self, written: Tensor, own: Tensor) -> Tensor:
+        """Means [..., 7] of the ordinal heads, in classes: the source's ``own`` plus what the gates add up to.
 
-        Ordinal heads are discretised Gaussians around the source's ``own`` classes [..., 7] plus what the gates add up
-        to, so that what a neuron contributes moves the class by that much. ``offset`` [..., 7] moves the means, in
-        standard deviations.
+        What a neuron contributes moves the class by that much.
         """
+        return own + self.ordinal_mean(written) * _MEAN_SCALE
+
+    def precision(self) -> Tensor:
+        """Of each ordinal head: a class that is x away from the mean has the logit -precision * x * x."""
+        return F.softplus(self.ordinal_precision)
+
+    def speech_logits(self, decoded: Decoded, own: Tensor) -> Tensor:
+        """Logits of all heads [..., sum of sizes]; ordinal heads are discretised Gaussians around their means."""
         categories = self.speech_head(decoded.state)
-        mean = own + self.ordinal_mean(decoded.written) * _MEAN_SCALE
-        precision = F.softplus(self.ordinal_precision)
-        if offset is not None:
-            mean = mean + offset / torch.sqrt(2 * precision)
+        mean, precision = self.ordinal_means(decoded.written, own), self.precision()
         parts, at = [], 0
         for head, size in enumerate(HEAD_SIZES):
             if head in ORDINAL_HEADS:

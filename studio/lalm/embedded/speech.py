@@ -78,23 +78,30 @@ def synthesise(codes: Codes, voice: Voice, codec: Codec) -> npt.NDArray[np.float
 
 
 class SpeechStream:
-    """Hands out samples as tokens arrive; joined, they equal :func:`synthesise` of all tokens."""
+    """Makes samples as tokens arrive; joined, they equal :func:`synthesise` of all tokens."""
 
     def __init__(self, voice: Voice, codec: Codec) -> None:
         self._voice = voice
         self._codec = codec
         self._given = 0
 
-    def next(self, codes: Codes, final: bool) -> npt.NDArray[np.float32]:
-        """Samples not given before and no longer changed by tokens after ``codes`` [T, 16]; all if ``final``."""
-        stable = len(codes) * TOKEN_SAMPLES
+    def advance(self, count: int, final: bool) -> range:
+        """Which samples are new with ``count`` tokens: not given before, nor changed by further tokens; ``final``: all.
+
+        Given from now on.
+        """
+        stable = count * TOKEN_SAMPLES
         if not final:
             stable -= codec_module.LOOKAHEAD * TOKEN_SAMPLES + vocoder.UNSTABLE_SAMPLES
-        if stable <= self._given and not final:
+        span = range(self._given, max(self._given, stable))
+        self._given = span.stop
+        return span
+
+    def samples(self, codes: Codes, span: range) -> npt.NDArray[np.float32]:
+        """The samples of ``span`` spoken from ``codes`` [T, 16]; may be called from any thread."""
+        if not span:
             return np.zeros(0, np.float32)
-        samples = synthesise(codes, self._voice, self._codec)[self._given : None if final else stable]
-        self._given += len(samples)
-        return samples
+        return synthesise(codes, self._voice, self._codec)[span.start : span.stop]
 
 
 def _source_frames(prosody: tokens.Prosody, analysis: Analysis) -> Array:

@@ -147,6 +147,25 @@ def test_gate_counts_cover_prompt_and_generated_positions_of_each_row(model: Spe
         assert float(difference) < 0.02
 
 
+def test_rows_that_end_early_leave_the_batch_and_keep_their_counts(model: SpeechLALM, line: Line) -> None:
+    whole = [line("0019", number) for number in (3, 4, 5, 6)]
+    short = [Clip(each.samples[: len(each.samples) // 3], each.rate, "short") for each in whole]
+    requests = [ConversionRequest(clip, "sad") for pair in zip(whole, short, strict=True) for clip in pair]
+    sizes: list[int] = []
+    hook = network(model).gates()[0].register_forward_hook(lambda _, __, gate: sizes.append(len(gate)))
+    made = model.convert(requests, record=True)
+    hook.remove()
+    assert (sizes[0], sizes[-1]) == (8, 4)
+    for request, each in zip(requests, made, strict=True):
+        alone = model.convert([request], record=True)[0]
+        assert each.statistics is not None
+        assert alone.statistics is not None
+        # Rounding may tip a rare close call; another row's counts would be far from these.
+        assert abs(each.statistics.tokens - alone.statistics.tokens) <= 2
+        difference = (each.statistics.active - alone.statistics.active).abs().sum() / alone.statistics.active.sum()
+        assert float(difference) < 0.1
+
+
 def test_audio_streams_in_order_and_adds_up_to_the_take(model: SpeechLALM, line: Line) -> None:
     requests = [ConversionRequest(line("0019", 8), "happy"), ConversionRequest(line("0020", 9), "sad", seed=1)]
     heard: dict[int, list[np.ndarray]] = {0: [], 1: []}

@@ -67,7 +67,7 @@ def test_streamed_samples_equal_those_made_at_once(
     voice = over_recording if locked else free
     stream = speech.SpeechStream(voice, codec)
     steps = [5, 9, 10, 22, 31, len(codes)]
-    parts = [stream.next(codes[:count], count == len(codes)) for count in steps]
+    parts = [stream.samples(codes[:count], stream.advance(count, count == len(codes))) for count in steps]
     whole = speech.synthesise(codes, voice, codec)
     assert sum(len(part) > 0 for part in parts) > 2
     assert np.array_equal(np.concatenate(parts), whole)
