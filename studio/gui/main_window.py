@@ -74,7 +74,8 @@ class MainWindow(QMainWindow):
         self.found = FoundDialog(state, studio.batches, self.clips, self)
         self.wizard: FindNeurons | None = None
         self._closing = False
-        studio.search.remember_in(settings)
+        self._offered: Path | None = None
+        studio.search.unfinished.remember_in(settings)
         self._lay_out()
         self.recent = RecentFiles(QMenu("Open &recent", self), settings, studio.sources.open_file)
         self.actions_ = Actions(self)
@@ -228,16 +229,18 @@ class MainWindow(QMainWindow):
         self.setFocus()
 
     def offer_to_go_on(self) -> None:
-        """Offer to take up a search that was left unfinished."""
-        folder = self.studio.search.unfinished()
-        if folder is not None:
-            text = f"A search for neurons was left before its mask was saved: {folder.name}."
+        """Offer to take up the newest search that was left unfinished; the wizard offers them all."""
+        folders = self.studio.search.unfinished.folders()
+        if folders:
+            text = f"A search for neurons was left before its mask was saved: {folders[0].name}."
+            if len(folders) > 1:
+                text += f" Find neurons offers {len(folders) - 1} older as well."
+            self._offered = folders[0]
             self._show_notice(Notice(text, kind="offer", offer="Go on with it"))
 
     def _take_up(self, _notice: Notice) -> None:
-        folder = self.studio.search.unfinished()
-        if folder is not None:
-            self.find_neurons().go_on_with(folder)
+        if self._offered is not None:
+            self.find_neurons().go_on_with(self._offered)
 
     def _open_found(self, path: Path) -> None:
         self.studio.keeper.open_mask(path)

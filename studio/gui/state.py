@@ -141,7 +141,7 @@ class LaneContent:
 
 @dataclass(frozen=True, eq=False)
 class ShownMask:
-    """A mask with its numbers counted, so that showing it needs no model code."""
+    """A mask with its numbers counted, so that showing it needs no model code; ``module`` names the gates it is of."""
 
     mask: EsnMask
     name: str
@@ -149,6 +149,7 @@ class ShownMask:
     widths: tuple[int, ...]
     counts: Mapping[str, tuple[int, ...]]
     facts: tuple[tuple[str, str], ...] = ()
+    module: str = "language"
 
     @property
     def layers(self) -> int:
@@ -249,13 +250,17 @@ class StudioState(QObject):
         self.model_changed.emit()
 
     def set_mask(self, mask: ShownMask | None) -> None:
-        """Another mask; strengths of emotions it does not hold go to 0, a layer window it has no layers for goes."""
+        """Another mask: its module is steered.
+
+        Strengths of emotions it does not hold go to 0; a layer window goes where it has no such layers, or they are
+        another module's.
+        """
         self.mask = mask
         if mask is not None:
             held = {name: value for name, value in self.steer.strengths.items() if name in mask.emotions}
             layers = self.steer.layers
-            fits = layers is not None and layers[1] < mask.layers
-            self.set_steer(replace(self.steer, strengths=held, layers=layers if fits else None))
+            fits = layers is not None and layers[1] < mask.layers and mask.module == self.steer.module
+            self.set_steer(replace(self.steer, strengths=held, layers=layers if fits else None, module=mask.module))
         self.mask_changed.emit()
 
     def add_take(self, take: ShownTake) -> None:

@@ -57,5 +57,6 @@ class Studio(QObject):
         self.renders.cancel()
         for worker in self.workers:
             worker.shutdown()
+        self.search.results.close()
         self.playback.close()
         self.keeper.close()

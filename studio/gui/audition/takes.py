@@ -247,5 +247,5 @@ def describe(shown: ShownTake) -> str:
 def judged_help(shown: ShownTake) -> str:
     """The judge's probabilities in words."""
     judged = shown.take.judged
-    shares = ", ".join(f"{emotion} {percent(judged[emotion])}" for emotion in EMOTIONS if emotion in judged)
+    shares = ", ".join(f"{emotion} {percent(judged[emotion])}" for emotion in judged)
     return f"Judge ({shown.take.judge}): {shares}" if shares else ""
