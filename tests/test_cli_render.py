@@ -236,7 +236,7 @@ def damaged(mask: Path, how: str) -> Path:
         toy_mask(widths=(100, 100)).save(path)
     elif how == "out of range":
         # The last neuron index of the last emotion, little-endian int32, becomes 999.
-        last = toy_mask().indices["surprise"].numpy().astype("<i4").tobytes()
+        last = toy_mask().indices["surprise"].astype("<i4").tobytes()
         assert content.count(last) == 1
         path.write_bytes(content.replace(last, last[:-4] + (999).to_bytes(4, "little")))
     return path

@@ -96,8 +96,14 @@ def test_a_curve_of_zeros_is_the_baseline():
 @pytest.fixture
 def model():
     torch.manual_seed(5)
-    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "vocab_size": 20}
-    config = Qwen2Config(**sizes, num_attention_heads=2, num_key_value_heads=1)
+    config = Qwen2Config(
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        vocab_size=20,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+    )
     return Qwen2Model(config).eval()
 
 

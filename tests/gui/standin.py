@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-import torch
 
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS, TARGETS
@@ -138,8 +137,8 @@ def make_mask(
         weights = np.exp(-0.5 * ((np.arange(len(widths)) - 1.0 - place) / 1.6) ** 2) + 0.05
         layers = generator.choice(len(widths), size=total, p=weights / weights.sum())
         pairs = {(int(layer), int(generator.integers(widths[layer]))) for layer in layers}
-        indices[emotion] = torch.tensor(sorted(pairs), dtype=torch.int32)
-        scores[emotion] = torch.ones(len(pairs), dtype=torch.float32)
+        indices[emotion] = np.array(sorted(pairs), np.int32)
+        scores[emotion] = np.ones(len(pairs), np.float32)
     facts = {"model_id": model_id, "module": module, "selector": "CAS", "rate": 0.05, "cap": 50, "judge": "embedded"}
     return EsnMask(widths, indices, scores, facts)
 

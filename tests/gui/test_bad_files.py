@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 from pytestqt.qtbot import QtBot
 
 from studio.esn.mask import EsnMask
@@ -127,9 +126,9 @@ def cut_short(path: Path) -> None:
 def out_of_range(path: Path) -> None:
     mask = make_mask()
     wide = EsnMask((4096,) * len(WIDTHS), mask.indices, mask.scores, mask.metadata)
-    pairs = torch.tensor([[0, 1], [1, 4000]], dtype=torch.int32)
+    pairs = np.array([[0, 1], [1, 4000]], np.int32)
     indices, scores = dict(wide.indices), dict(wide.scores)
-    indices["angry"], scores["angry"] = pairs, torch.ones(2)
+    indices["angry"], scores["angry"] = pairs, np.ones(2, np.float32)
     content = EsnMask(wide.widths, indices, scores, mask.metadata).to_bytes()
     path.write_bytes(content.replace(b"4096", b"0768"[-4:]).replace(b"0768", b" 768"))
 

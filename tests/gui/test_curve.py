@@ -21,6 +21,10 @@ def lane_of(window: MainWindow) -> CurveLane:
     return window.lanes.curve
 
 
+def curve_of(window: MainWindow) -> tuple[tuple[float, float], ...] | None:
+    return window.studio.state.steer.automation
+
+
 def set_point(lane: CurveLane, seconds: float, share: float) -> None:
     QTest.mouseClick(lane, LEFT, NONE, lane.x_y((seconds, share)).toPoint())
 
@@ -41,7 +45,7 @@ def test_points_are_set_dragged_and_removed_by_mouse(window: MainWindow) -> None
     assert first[0] < moved[0] < first[0] + 0.05, "a point stays behind the one before it"
     assert moved[1] == pytest.approx(0.5, abs=0.05)
     QTest.mouseClick(lane, Qt.MouseButton.RightButton, NONE, lane.x_y(moved).toPoint())
-    assert state.steer.automation == (first,)
+    assert curve_of(window) == (first,)
     QTest.mouseDClick(lane, LEFT, NONE, lane.x_y(first).toPoint())
     assert state.steer.automation is None
 
@@ -53,15 +57,15 @@ def test_everything_can_be_done_by_key(window: MainWindow) -> None:
     QTest.keyClick(lane, Qt.Key.Key_Insert)
     axis.set_playhead(0.8)
     QTest.keyClick(lane, Qt.Key.Key_Insert)
-    assert state.steer.automation == ((0.4, 1.0), (0.8, 1.0))
+    assert curve_of(window) == ((0.4, 1.0), (0.8, 1.0))
     for _ in range(4):
         QTest.keyClick(lane, Qt.Key.Key_Down)
     QTest.keyClick(lane, Qt.Key.Key_Right)
-    assert state.steer.automation == ((0.4, 1.0), (0.82, 0.8))
+    assert curve_of(window) == ((0.4, 1.0), (0.82, 0.8))
     assert "0:00.82" in lane.accessibleDescription()
     QTest.keyClick(lane, Qt.Key.Key_PageUp)
     QTest.keyClick(lane, Qt.Key.Key_Delete)
-    assert state.steer.automation == ((0.82, 0.8),)
+    assert curve_of(window) == ((0.82, 0.8),)
     QTest.keyClick(lane, Qt.Key.Key_Right)
     assert axis.playhead == pytest.approx(0.8), "without a chosen point arrows move the playhead, which waits for sound"
 
@@ -97,6 +101,6 @@ def test_another_recording_starts_without_the_curve(qtbot: QtBot, window: MainWi
     before = state.source
     assert state.steer.automation is not None
     state.set_source(before)
-    assert state.steer.automation is None
+    assert curve_of(window) is None
     assert lane.points == ()
     assert lane.grab().toImage().pixelColor(QPoint(2, 2)).isValid()

@@ -105,8 +105,8 @@ def test_steering_changes_the_take_and_each_row_has_its_own(model: SpeechLALM, l
 def test_with_every_gate_shut_prosody_is_the_sources_own(model: SpeechLALM, line: Line) -> None:
     """Whatever departs from the source has passed a gate."""
     widths = model.info.gates[LANGUAGE]
-    pairs = torch.tensor([(layer, n) for layer, width in enumerate(widths) for n in range(width)], dtype=torch.int32)
-    everything = EsnMask(widths, {"angry": pairs}, {"angry": torch.ones(len(pairs))}, {})
+    pairs = np.array([(layer, n) for layer, width in enumerate(widths) for n in range(width)], np.int32)
+    everything = EsnMask(widths, {"angry": pairs}, {"angry": np.ones(len(pairs), np.float32)}, {})
     steering = Steering(everything, Mode.DEACTIVATE, {"angry": 1.0}, scope=TokenScope.ALL)
     made = model.convert([ConversionRequest(line("0019", 5), "angry", steering)])[0]
     prosody = tokens.decode_prosody(made.speech_tokens)
