@@ -51,7 +51,7 @@ def test_points_are_set_dragged_and_removed_by_mouse(window: MainWindow) -> None
 
 
 def test_everything_can_be_done_by_key(window: MainWindow) -> None:
-    lane, state, axis = lane_of(window), window.studio.state, window.studio.axis
+    lane, axis = lane_of(window), window.studio.axis
     lane.setFocus()
     axis.set_playhead(0.4)
     QTest.keyClick(lane, Qt.Key.Key_Insert)
