@@ -29,7 +29,7 @@ class EngineThread(QObject):
         self._engine = Engine(name)
         self._open = True
         self._pending = 0
-        self._arrived.connect(_call, Qt.ConnectionType.QueuedConnection)
+        self._arrived.connect(self._call, Qt.ConnectionType.QueuedConnection)
 
     @property
     def busy(self) -> bool:
@@ -81,6 +81,11 @@ class EngineThread(QObject):
     def _send(self, callback: Callable[..., None], *values: Any) -> None:
         self._arrived.emit(partial(callback, *values))
 
+    def _call(self, callback: Callable[[], None]) -> None:
+        # What was under way to a window that has closed meanwhile has nowhere to go.
+        if self._open:
+            callback()
+
     def _end(self, callback: Callable[[Any], None], value: Any) -> None:
         self._pending -= 1
         try:
@@ -99,7 +104,3 @@ def notice_of(error: BaseException) -> Notice:
         return Notice("There is not enough memory for this; close other programs or use a shorter recording.")
     summary = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Notice(f"Something went wrong that should not have ({summary}).", "".join(traceback.format_exception(error)))
-
-
-def _call(callback: Callable[[], None]) -> None:
-    callback()

@@ -14,6 +14,7 @@ from studio.audio.clip import FloatArray
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, draw_chunks
+from studio.gui.asking import settings_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
@@ -309,31 +310,23 @@ def title_of(steer: Steer, number: int | None = None) -> str:
     """A lane's title: take number, target, and what steers it."""
     target = steer.target or ""
     parts = [f"Take {number}"] if number is not None else []
-    parts += [target, steering_summary(target, steer.mode, steer.strengths, steer.layers)]
+    parts += [target, _summary(steer)]
     if steer.seed is not None:
         parts.append(f"seed {steer.seed}")
     return "  ·  ".join(parts)
 
 
+def _summary(steer: Steer) -> str:
+    curve = steer.automation is not None
+    return steering_summary(steer.target or "", steer.mode, steer.strengths, steer.layers, curve=curve)
+
+
 def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     """Render and judge; runs in the worker."""
-    from studio.esn.intervention import Mode, TokenScope
-    from studio.lalm.base import Content
     from studio.session.render import render
-    from studio.session.settings import RenderSettings
 
-    steer, source, mask = arriving.steer, arriving.source, arriving.mask
-    settings = RenderSettings(
-        target=steer.target or "",
-        mode=Mode(steer.mode),
-        strengths=dict(steer.strengths),
-        mask_path=str(mask.path) if mask is not None else None,
-        module=steer.module,
-        layers=steer.layers,
-        scope=TokenScope(steer.scope),
-        seed=steer.seed,
-        content=Content(steer.content),
-    )
+    source, mask = arriving.source, arriving.mask
+    settings = settings_of(arriving.steer, mask)
     reference = source.reference or next(iter(arriving.reading), None)
     listener = loaded.listener if reference else None
     recognise = listener.recogniser(reference or "") if listener is not None else None
@@ -356,6 +349,6 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     if context.cancelled():
         raise Cancelled
     take = takes[0]
-    if reference is None and steer.is_baseline and take.text.strip():
+    if reference is None and arriving.steer.is_baseline and take.text.strip():
         arriving.reading.append(" ".join(take.text.split()))
     return take, draw(take.audio), words_of(take)

@@ -48,8 +48,10 @@ _PITCH = {"neutral": 1.0, "happy": 1.12, "angry": 1.08, "sad": 0.9, "surprise": 
 class StandIn:
     """Deterministic and instant; while ``go`` is cleared it waits before every chunk but the first."""
 
-    def __init__(self, text: str = "the old house is really and you know it", *, pause: float = 0.0) -> None:
-        self.info = INFO
+    def __init__(
+        self, text: str = "the old house is really and you know it", *, pause: float = 0.0, info: ModelInfo = INFO
+    ) -> None:
+        self.info = info
         self.go = threading.Event()
         self.go.set()
         self.started = threading.Event()
@@ -123,7 +125,10 @@ class StandInJudge:
 
 
 def make_mask(
-    widths: tuple[int, ...] = WIDTHS, model_id: str = "stand-in", emotions: Sequence[str] = TARGETS
+    widths: tuple[int, ...] = WIDTHS,
+    model_id: str = "stand-in",
+    emotions: Sequence[str] = TARGETS,
+    module: str = LANGUAGE,
 ) -> EsnMask:
     """A mask whose neurons gather in early layers, differently for each emotion."""
     generator = np.random.default_rng(7)
@@ -135,7 +140,7 @@ def make_mask(
         pairs = {(int(layer), int(generator.integers(widths[layer]))) for layer in layers}
         indices[emotion] = torch.tensor(sorted(pairs), dtype=torch.int32)
         scores[emotion] = torch.ones(len(pairs), dtype=torch.float32)
-    facts = {"model_id": model_id, "module": LANGUAGE, "selector": "CAS", "rate": 0.05, "cap": 50, "judge": "embedded"}
+    facts = {"model_id": model_id, "module": module, "selector": "CAS", "rate": 0.05, "cap": 50, "judge": "embedded"}
     return EsnMask(widths, indices, scores, facts)
 
 

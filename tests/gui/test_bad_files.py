@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import torch
 from pytestqt.qtbot import QtBot
 
 from studio.esn.mask import EsnMask
+from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
-from tests.gui.driving import PATIENCE, choose_target, drop, press, wait_for_takes
-from tests.gui.standin import WIDTHS, make_mask
+from studio.lalm.base import LANGUAGE, SYNTHESIS
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, drop, press, wait_for_takes
+from tests.gui.standin import INFO, WIDTHS, StandIn, loader, make_mask
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
@@ -143,6 +146,44 @@ def test_masks_that_do_not_fit(qtbot: QtBot, window: MainWindow, tmp_path: Path,
     assert "Something went wrong" not in window.notices.text.text()
     assert window.studio.state.mask is before
     assert window.top.mask_box.currentText() == chosen
+
+
+def test_a_mask_of_a_module_the_model_has_not_got(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "synthesis.esn.safetensors"
+    make_mask(module=SYNTHESIS).save(path)
+    drop(window, path)
+    qtbot.waitUntil(window.notices.isVisible, timeout=PATIENCE)
+    [notice] = window.notices.waiting
+    assert notice.text == (
+        "'synthesis.esn.safetensors' holds neurons of a synthesis module, and Stand-in has only language; choose a "
+        "mask made for this model."
+    )
+
+
+def test_masks_steer_the_module_they_were_made_for(
+    qtbot: QtBot, open_window: Callable[[Loader], MainWindow], tmp_path: Path
+) -> None:
+    model = StandIn(info=replace(INFO, gates={LANGUAGE: WIDTHS, SYNTHESIS: WIDTHS[:4]}))
+    window = open_window(loader(model, tmp_path / "masks"))
+    state = window.studio.state
+    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    window.studio.choose_layers((1, 2))
+    path = tmp_path / "synthesis.esn.safetensors"
+    make_mask(WIDTHS[:4], module=SYNTHESIS).save(path)
+    drop(window, path)
+    qtbot.waitUntil(lambda: state.mask is not None and state.mask.path == path, timeout=PATIENCE)
+    assert state.mask is not None
+    assert ("Module", "synthesis") in state.mask.facts
+    assert state.steer.layers is None, "layers of the other module mean nothing here"
+    choose_target(window, "angry")
+    drag_slider(window, "angry", 0.8)
+    wait_for_takes(qtbot, window, 2)
+    baseline, steered = state.takes
+    assert (baseline.take.settings.module, steered.take.settings.module) == (LANGUAGE, SYNTHESIS)
+    window.studio.keeper.open_mask(tmp_path / "masks" / "CAS-5.esn.safetensors")
+    qtbot.waitUntil(lambda: state.steer.module == LANGUAGE, timeout=PATIENCE)
+    wait_for_takes(qtbot, window, 3)
+    assert state.takes[-1].take.settings.module == LANGUAGE
 
 
 def test_a_fitting_mask_from_elsewhere_is_used(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

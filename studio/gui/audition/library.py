@@ -171,7 +171,7 @@ class LibraryPanel(QWidget):
         chosen = self.takes.current_take is not None
         explain(self.to_a, chosen, "No take is selected", "Put the selected take into lane A")
         explain(self.to_b, chosen, "No take is selected", "Put the selected take into lane B")
-        explain(self.export, chosen, "No take is selected", "Write the selected take as WAV with its settings (Ctrl+E)")
+        explain(self.export, chosen, "No take is selected", "Write takes as sound files with their settings (Ctrl+E)")
 
     def _fill_menu(self) -> None:
         self.menu.clear()

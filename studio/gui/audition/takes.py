@@ -232,7 +232,9 @@ class TakeDelegate(QStyledItemDelegate):
 def summary(shown: ShownTake) -> str:
     """What steered a take, in a few words."""
     settings = shown.take.settings
-    return steering_summary(settings.target, str(settings.mode), settings.strengths, settings.layers)
+    return steering_summary(
+        settings.target, str(settings.mode), settings.strengths, settings.layers, curve=settings.automation is not None
+    )
 
 
 def describe(shown: ShownTake) -> str:
@@ -245,5 +247,5 @@ def describe(shown: ShownTake) -> str:
 def judged_help(shown: ShownTake) -> str:
     """The judge's probabilities in words."""
     judged = shown.take.judged
-    shares = ", ".join(f"{emotion} {percent(judged[emotion])}" for emotion in EMOTIONS if emotion in judged)
+    shares = ", ".join(f"{emotion} {percent(judged[emotion])}" for emotion in judged)
     return f"Judge ({shown.take.judge}): {shares}" if shares else ""
