@@ -121,7 +121,7 @@ class Batches(QObject):
             if shown.take is cell.take:
                 return shown
         number = max((shown.number for shown in self._state.takes), default=0) + 1
-        shown = ShownTake(number, cell.take, cell.steer, cell.drawing, cell.words, source.drawing.clip, mask)
+        shown = ShownTake(number, cell.take, cell.steer, cell.drawing, cell.words, source.drawing.clip, mask, source)
         self._state.add_take(shown)
         return shown
 

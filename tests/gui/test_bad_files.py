@@ -177,7 +177,7 @@ def test_masks_steer_the_module_they_were_made_for(
     choose_target(window, "angry")
     drag_slider(window, "angry", 0.8)
     wait_for_takes(qtbot, window, 2)
-    baseline, steered = state.takes
+    baseline, steered = sorted(state.takes, key=lambda shown: not shown.take.settings.is_baseline)
     assert (baseline.take.settings.module, steered.take.settings.module) == (LANGUAGE, SYNTHESIS)
     window.studio.keeper.open_mask(tmp_path / "masks" / "CAS-5.esn.safetensors")
     qtbot.waitUntil(lambda: state.steer.module == LANGUAGE, timeout=PATIENCE)
