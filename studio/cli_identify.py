@@ -15,10 +15,11 @@ from studio.cli_output import ProgressBar, UsageError, printable, say
 from studio.cli_stopping import Stopping
 from studio.emotions import EMOTIONS, TARGETS, parse_emotion
 from studio.errors import Cancelled, StudioError
+from studio.pipelines.recipe import EVERYTHING, Recipe, save_recipe, settings_of, split_of, to_convert
 
 if TYPE_CHECKING:
     # torch loads only once there is work to do; --help must not wait for it.
-    from studio.corpora.base import Corpus, Utterance
+    from studio.corpora.base import Corpus
     from studio.pipelines.identify import Event
     from studio.pipelines.workers import Workers
 
@@ -28,7 +29,6 @@ DEMO = "demo"
 """Names the corpus that ships."""
 
 SELECTORS = ("cas", "mad", "lape", "lap", "random")
-EVERYTHING = "all"
 STOPPED = 130
 """Exit code of work that was stopped from outside."""
 
@@ -103,35 +103,25 @@ def run(args: argparse.Namespace) -> int:
 def _identify(args: argparse.Namespace) -> int:
     from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import save_split
-    from studio.esn.selectors import Selector
-    from studio.pipelines.identify import IdentifySettings, identify
+    from studio.pipelines.identify import identify
 
     corpus = open_corpus(args)
-    split = _split(corpus, args)
-    utterances = _chosen(split, args)
-    settings = IdentifySettings(
-        emotions=args.emotions,
-        module=args.module,
-        selector=Selector(args.selector),
-        rate=args.rate,
-        percentile=args.percentile,
-        cap=args.cap,
-        wer_threshold=args.wer,
-        seed=args.seed,
-        split=args.split,
-        batch=args.batch,
-        stop_early=not args.convert_all,
-        part=args.part,
-        keep_audio=not args.no_audio,
-        keep_rejected=not args.successes_only,
-    )
+    recipe = _recipe(args)
+    split = split_of(recipe, corpus.layout, corpus.utterances)
+    utterances = to_convert(recipe, split)
+    settings = settings_of(recipe)
     work = _work(args)
+
+    def keep() -> None:
+        save_split(work / SPLIT_FILE, split)
+        save_recipe(recipe, work)
+
     with (
         _workers(args) as workers,
         Stopping("Stopping after what is being converted; once more to stop at once.") as stopping,
         ProgressBar("identify", quiet=args.json) as bar,
     ):
-        report = _Report(bar, args.json, lambda: save_split(work / SPLIT_FILE, split))
+        report = _Report(bar, args.json, keep)
         found = identify(workers, utterances, settings, work, on_event=report, progress=bar, pausing=stopping.asked)
     found.mask.save(args.out)
     if args.json:
@@ -140,6 +130,30 @@ def _identify(args: argparse.Namespace) -> int:
         counts = ", ".join(f"{emotion} {found.mask.count(emotion)}" for emotion in found.mask.emotions)
         print(f"{args.out}: {found.mask.method} at rate {args.rate:g} ({counts} neurons); the job is in {work}")
     return 0
+
+
+def _recipe(args: argparse.Namespace) -> Recipe:
+    return Recipe(
+        corpus=corpus_path(args.corpus).absolute(),
+        layout=args.layout,
+        part=args.split,
+        limit=args.limit,
+        model=args.model,
+        judge=args.judge,
+        emotions=args.emotions,
+        module=args.module,
+        selector=args.selector,
+        rate=args.rate,
+        percentile=args.percentile,
+        cap=args.cap,
+        wer_threshold=args.wer,
+        seed=args.seed,
+        batch=args.batch,
+        stop_early=not args.convert_all,
+        share=args.part,
+        keep_audio=not args.no_audio,
+        keep_rejected=not args.successes_only,
+    )
 
 
 @contextmanager
@@ -226,22 +240,6 @@ def corpus_path(name: str) -> Path:
     from studio.paths import resources_dir
 
     return resources_dir() / DEMO if name == DEMO and not os.path.lexists(name) else Path(name)
-
-
-def _split(corpus: Corpus, args: argparse.Namespace) -> dict[str, list[Utterance]]:
-    from studio.corpora.splits import choose_split
-
-    if args.split == EVERYTHING:
-        return {EVERYTHING: list(corpus.utterances)}
-    return choose_split(corpus.layout, corpus.utterances, args.seed)
-
-
-def _chosen(split: dict[str, list[Utterance]], args: argparse.Namespace) -> list[Utterance]:
-    from studio.corpora.splits import choose, spread
-    from studio.emotions import NEUTRAL
-
-    chosen = choose(split, [args.split])
-    return spread([each for each in chosen if each.emotion == NEUTRAL], args.limit, args.seed)
 
 
 def print_event(document: dict[str, Any]) -> None:

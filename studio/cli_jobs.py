@@ -47,7 +47,7 @@ def run_merge(args: argparse.Namespace) -> int:
 
 
 def _print(folder: Path, as_json: bool) -> None:
-    from studio.pipelines.records import read_attempts, read_document, settings_of
+    from studio.pipelines.records import read_attempts, read_document, rejections_of, settings_of
     from studio.pipelines.verdicts import load_verdicts
 
     document = read_document(folder)
@@ -56,6 +56,7 @@ def _print(folder: Path, as_json: bool) -> None:
     tried = Counter(each.emotion for each in attempts)
     succeeded = Counter(each.emotion for each in attempts if each.success)
     accepted = Counter(each.emotion for each in attempts if verdicts.get(each.id))
+    rejections = rejections_of(attempts)
     emotions = in_order(tried)
     if as_json:
         print_json(
@@ -67,6 +68,7 @@ def _print(folder: Path, as_json: bool) -> None:
                 "parts": document.get("parts") or [],
                 "attempts": {emotion: tried[emotion] for emotion in emotions},
                 "successes": {emotion: succeeded[emotion] for emotion in emotions},
+                "rejections": {emotion: rejections.get(emotion, {}) for emotion in emotions},
                 "verdicts": len(verdicts),
                 "accepted": {emotion: accepted[emotion] for emotion in emotions},
             }
@@ -79,5 +81,8 @@ def _print(folder: Path, as_json: bool) -> None:
     for emotion in emotions:
         people = f", {accepted[emotion]} accepted by people" if verdicts else ""
         print(f"  {emotion:9} {succeeded[emotion]:4} of {tried[emotion]} conversions succeeded{people}")
+        if emotion in rejections:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in rejections[emotion].items())
+            print(f"            rejected: {kinds}")
     if not emotions:
         print("  nothing has been converted yet")

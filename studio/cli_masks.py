@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_output import UsageError, print_json
+from studio.cli_output import UsageError, print_json, table
 from studio.emotions import EMOTIONS, parse_emotion
 from studio.errors import StudioError
 
@@ -117,7 +117,7 @@ def run_select(args: argparse.Namespace) -> int:
     amount = f"rate {args.rate}" if args.match_layers is None else f"the counts per layer of {args.match_layers}"
     print(f"{args.out}: {mask.method} at {amount} of {sum(mask.widths):,} neurons")
     print()
-    print(_table(("emotion", "neurons", "tokens"), [
+    print(table(("emotion", "neurons", "tokens"), [
         (emotion, f"{mask.count(emotion):,}", f"{stats.by_emotion[emotion].tokens:,}") for emotion in mask.emotions
     ]))  # fmt: skip
     _print_notes(mask)
@@ -167,7 +167,7 @@ def run_compare(args: argparse.Namespace) -> int:
          f"{overlap.jaccard:.3f}", f"{overlap.direct_match:.3f}", f"{overlap.jsd:.3f}")
         for emotion, overlap in [*overlaps.items(), ("average", mean)]
     ]  # fmt: skip
-    print(_table(("emotion", "in A", "in B", "Jaccard", "direct match", "JSD (bits)"), rows))
+    print(table(("emotion", "in A", "in B", "Jaccard", "direct match", "JSD (bits)"), rows))
     for name, emotions in (("A", only["only_in_a"]), ("B", only["only_in_b"])):
         if emotions:
             print(f"\nOnly {name} has neurons for {', '.join(emotions)}.")
@@ -222,18 +222,6 @@ def _histograms(mask: EsnMask) -> str:
         lines.append(" ".join([f"{layer:>5}", *(cell(int(histogram[layer])) for histogram in counts.values())]))
     lines.append(" ".join(["total", *(f"{mask.count(emotion):>{digits},} {'':<{_BAR}}" for emotion in counts)]))
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """First column to the left, numbers to the right."""
-    columns = [max(len(row[place]) for row in [titles, *rows]) for place in range(len(titles))]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if place == 0 else text.rjust(width)
-            for place, (text, width) in enumerate(zip(row, columns, strict=True))
-        )
-        for row in [titles, *rows]
-    )
 
 
 def _print_notes(mask: EsnMask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -31,6 +32,18 @@ def printable(text: str) -> str:
 def say(sentence: str) -> None:
     """Something for a person, on standard error, so that standard output stays the result."""
     print(sentence, file=sys.stderr, flush=True)
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns: the first to the left, the others to the right."""
+    columns = [max(len(row[place]) for row in [titles, *rows]) for place in range(len(titles))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if place == 0 else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, columns, strict=True))
+        )
+        for row in [titles, *rows]
+    )
 
 
 class ProgressBar:

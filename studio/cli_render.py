@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_output import ProgressBar, UsageError, print_json, say
+from studio.cli_export import add_format_arguments, add_name_arguments, export_options
+from studio.cli_output import ProgressBar, UsageError, print_json, say, table
 from studio.emotions import TARGETS, parse_emotion
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 
 if TYPE_CHECKING:
     # torch loads only once a render really starts; --help must not wait for it.
@@ -29,15 +32,30 @@ def add_parsers(verbs: Any) -> None:
     parser = verbs.add_parser(
         "render",
         help="render sound files or demo lines with another emotion",
-        description="Render each source towards an emotion, steered by its emotion-sensitive neurons; writes WAV files "
-        "with a JSON file beside each that says how it was made.",
+        description="Render each source towards an emotion, steered by its emotion-sensitive neurons; writes sound "
+        "files with a JSON file beside each that says how it was made.",
     )
     parser.add_argument("sources", nargs="+", metavar="SRC", help="sound file, or a demo line: demo:0011_000001")
     parser.add_argument("--to", required=True, type=_emotion, metavar="EMO", help="target: " + ", ".join(TARGETS))
     parser.add_argument(
         "--strength", action="append", default=[], type=_strength, metavar="EMO=X", help="steer EMO by X; repeatable"
     )
-    parser.add_argument("--ladder", type=_ladder, metavar="X,Y,...", help="one take per strength of the target emotion")
+    parser.add_argument(
+        "--ladder", type=_ladder, metavar="X,Y,...", help="one take per strength of the target emotion, in one batch"
+    )
+    parser.add_argument(
+        "--ladder-of",
+        action="append",
+        type=_emotion,
+        metavar="EMO",
+        help="climb with EMO instead of the target; repeatable, to climb with several together",
+    )
+    parser.add_argument(
+        "--curve",
+        type=_curve,
+        metavar="T:X,...",
+        help="share X (0 to 1) of all strengths at T seconds, straight between",
+    )
     parser.add_argument("--mode", choices=MODES, default="gain", help="intervention (default: gain)")
     parser.add_argument("--mask", type=Path, metavar="F", help="ESN mask (default: the one that ships with the model)")
     parser.add_argument("--layers", type=_window, metavar="A-B", help="steer only layers A to B")
@@ -53,7 +71,8 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument("--seed", type=int, help="sample with this seed (default: greedy decoding)")
     parser.add_argument("--text", help="what the source says, to measure the word error rate")
     parser.add_argument("--model", default="embedded", help="model to render with (see: models)")
-    parser.add_argument("--bits", choices=("16", "24", "float"), default="16", help="sample format (default: 16)")
+    add_format_arguments(parser)
+    add_name_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for takes (default: out)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
     parser.set_defaults(run=run)
@@ -63,8 +82,12 @@ def run(args: argparse.Namespace) -> int:
     """Render every source; a source that fails does not stop the others. Returns 1 when any failed."""
     if args.text is not None and len(args.sources) > 1:
         raise UsageError("--text is the transcript of one source; render sources with transcripts one by one.")
+    if args.ladder_of and args.ladder is None:
+        raise UsageError("--ladder-of says what a ladder climbs with: add --ladder 0,0.5,1.")
     if args.mode == "deactivate" and not args.strength and args.ladder is None:
         raise UsageError(f"--mode deactivate needs to know whose neurons: add --strength {args.to}=1.")
+    # Before the model loads: what cannot be written need not be rendered.
+    export_options(args)
     from studio.lalm.catalog import load_model
 
     with closing(load_model(args.model)) as model:
@@ -75,25 +98,31 @@ def run(args: argparse.Namespace) -> int:
 
 def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> int:
     """``run`` with a loaded model and judge."""
-    from studio.session.export import SUBTYPES, export_take
+    from studio.session.export import export_take
 
+    options = export_options(args)
     mask, mask_path = _mask(args, model)
     takes: list[dict[str, Any]] = []
+    ladders: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     for spec in args.sources:
         try:
             batch = _render(args, model, judge, spec, mask, mask_path)
             for take in batch:
-                written = export_take(take, args.out, subtype=SUBTYPES[args.bits])
+                written = export_take(take, args.out, options, number=len(takes) + 1)
                 takes.append(_entry(take, written))
                 if not args.json:
                     print(describe(take, written, len(batch)), flush=True)
+            if args.ladder is not None:
+                ladders.append({"source": spec, "steps": ladder_steps(args.ladder, takes[-len(batch) :])})
+                if not args.json:
+                    print(ladder_table(args.to, ladders[-1]["steps"]), flush=True)
         except StudioError as error:
             errors.append({"source": spec, "error": str(error)})
             if not args.json:
                 say(f"esn-studio: {error}")
     if args.json:
-        print_json({"takes": takes, "errors": errors})
+        print_json({"takes": takes, "errors": errors} | ({"ladders": ladders} if args.ladder is not None else {}))
     return 1 if errors else 0
 
 
@@ -109,7 +138,39 @@ def describe(take: Take, written: Exported, batch: int) -> str:
     together = f" with {batch - 1} more" if batch > 1 else ""
     parts.append(f"{take.audio.seconds:.2f} s of speech, rendered{together} in {take.seconds:.2f} s")
     line = "  ".join(parts)
-    return "\n".join([line, *(f"    {flag.sentence}" for flag in take.flags)])
+    remarks = [*(flag.sentence for flag in take.flags), *written.prepared.notes]
+    return "\n".join([line, *(f"    {remark}" for remark in remarks)])
+
+
+def ladder_steps(strengths: Sequence[float], entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A ladder's summary from the JSON entries of its takes: what changes from step to step."""
+    kept = ("file", "text", "wer", "heard_wer", "verdict", "judged", "flags", "loudness_lufs")
+    return [
+        {"strength": strength, **{name: entry[name] for name in kept}}
+        for strength, entry in zip(strengths, entries, strict=True)
+    ]
+
+
+def ladder_table(target: str, steps: Sequence[Mapping[str, Any]]) -> str:
+    """A ladder's summary for people."""
+
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.0%}"
+
+    titles = ("strength", "WER", "by ear", f"judged {target}", "heard as", "LUFS", "flags")
+    rows = [
+        (
+            f"{step['strength']:g}",
+            share(step["wer"]),
+            share(step["heard_wer"]),
+            share(step["judged"].get(target)),
+            step["verdict"] or "-",
+            "-" if step["loudness_lufs"] is None else f"{step['loudness_lufs']:.1f}",
+            ", ".join(step["flags"]) or "-",
+        )
+        for step in steps
+    ]
+    return table(titles, rows)
 
 
 def _render(
@@ -148,7 +209,8 @@ def _settings(
     from studio.session.sources import content_for
 
     fixed = dict(args.strength)
-    ladder = [fixed] if args.ladder is None else [fixed | {args.to: strength} for strength in args.ladder]
+    climbing = args.ladder_of or [args.to]
+    ladder = [fixed] if args.ladder is None else [fixed | dict.fromkeys(climbing, step) for step in args.ladder]
     wanted = None if args.content == "auto" else Content(args.content)
     return [
         RenderSettings(
@@ -159,6 +221,7 @@ def _settings(
             module=args.module,
             layers=args.layers,
             scope=TokenScope(args.scope),
+            automation=args.curve,
             seed=args.seed,
             content=content_for(source, model.info, wanted),
         )
@@ -174,7 +237,16 @@ def _mask(args: argparse.Namespace, model: SpeechLALM) -> tuple[EsnMask | None, 
 
 
 def _entry(take: Take, written: Exported) -> dict[str, Any]:
-    files = {"file": str(written.audio), "sidecar": str(written.sidecar), "clipped_samples": written.clipped_samples}
+    prepared = written.prepared
+    files = {
+        "file": str(written.audio),
+        "sidecar": None if written.sidecar is None else str(written.sidecar),
+        "rate": prepared.rate,
+        "gain_db": prepared.gain,
+        "loudness_lufs": prepared.loudness,
+        "clipped_samples": prepared.clipped_samples,
+        "notes": list(prepared.notes),
+    }
     return files | take.describe()
 
 
@@ -204,6 +276,16 @@ def _strength(text: str) -> tuple[str, float]:
 
 def _ladder(text: str) -> list[float]:
     return [_number(part) for part in text.split(",")]
+
+
+def _curve(text: str) -> Automation:
+    try:
+        pairs = (part.partition(":") for part in text.split(","))
+        return Automation(tuple((float(time), float(share)) for time, _, share in pairs))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"write the curve as T:X,T:X, for example 0:0,0.8:1, not '{text}'") from None
+    except StudioError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _window(text: str) -> tuple[int, int]:

@@ -30,6 +30,11 @@ def masks_dir() -> Path:
     return home() / "masks"
 
 
+def user_masks_dir() -> Path:
+    """Where a user's own masks go when ``masks_dir`` cannot be written (not created here)."""
+    return user_data_dir() / "masks"
+
+
 def user_data_dir() -> Path:
     """The user's own data by the platform's custom (not created here): projects, settings, recovered sessions."""
     if sys.platform == "darwin":

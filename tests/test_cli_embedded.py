@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,23 @@ import pytest
 import soundfile
 
 from studio.cli import main
+from studio.errors import StudioError
 from studio.lalm import catalog
-from studio.session.masks import default_mask
+from studio.session.masks import default_mask, load_mask
 
 LINE = "demo:0011_000001"
 
 
-def test_the_model_that_ships_loads_and_has_a_default_mask() -> None:
+def test_the_model_that_ships_loads_and_has_a_default_mask(tmp_path: Path) -> None:
     model = catalog.load_model()
     try:
-        assert default_mask(model.info) is not None
+        path = default_mask(model.info)
+        assert path is not None
+        mask = load_mask(path, model.info)
+        elsewhere = tmp_path / "elsewhere.esn.safetensors"
+        replace(mask, metadata=mask.metadata | {"module": "synthesis"}).save(elsewhere)
+        with pytest.raises(StudioError, match="holds neurons of a synthesis module, and Embedded has only language"):
+            load_mask(elsewhere, model.info)
     finally:
         model.close()
 

@@ -12,8 +12,9 @@ import soundfile
 
 from studio.audio.files import save_wav
 from studio.cli import build_parser
-from studio.cli_render import MODES, render_all
+from studio.cli_render import MODES, render_all, run
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, TokenScope
 from studio.lalm.base import Content
 from tests.toy import ToyJudge, ToyLALM, tone, toy_mask
@@ -47,6 +48,7 @@ def test_every_setting_reaches_the_model(tmp_path: Path, mask: Path, recording: 
     code = render(
         model, tmp_path / "out", recording, "--to", "anger", "--strength", "sad=0.25", "--strength", "ANG=0.5",
         "--mode", "add", "--mask", mask, "--layers", "0-1", "--seed", 7, "--scope", "generated", "--content", "free",
+        "--curve", "0.2:0,0.8:1",
     )  # fmt: skip
     assert code == 0
     ((request,),) = model.batches
@@ -57,6 +59,7 @@ def test_every_setting_reaches_the_model(tmp_path: Path, mask: Path, recording: 
     assert request.steering.mode is Mode.ADD
     assert dict(request.steering.strengths) == {"sad": 0.25, "angry": 0.5}
     assert request.steering.layers == (0, 1)
+    assert request.steering.automation == Automation(((0.2, 0.0), (0.8, 1.0)))
     assert request.steering.scope is TokenScope.GENERATED
 
 
@@ -68,6 +71,68 @@ def test_a_ladder_keeps_other_strengths_and_is_one_batch(tmp_path: Path, mask: P
     strengths = [dict(request.steering.strengths) if request.steering else {} for request in batch]
     assert strengths == [{"sad": 0.1}, {"sad": 0.1, "happy": 0.5}, {"sad": 0.1, "happy": 1.0}]
     assert len(list((tmp_path / "out").glob("*.wav"))) == 3
+
+
+def test_a_ladder_can_climb_with_several_emotions_and_is_summed_up(
+    tmp_path: Path, mask: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ToyLALM()
+    line = ("--to", "happy", "--ladder", "0,0.25,1", "--ladder-of", "happy", "--ladder-of", "surprise", "--mask", mask)
+    assert render(model, tmp_path / "out", recording, "demo:0011_000001", *line) == 0
+    assert [len(batch) for batch in model.batches] == [3, 3]
+    steering = model.batches[0][1].steering
+    assert steering is not None
+    assert dict(steering.strengths) == {"happy": 0.25, "surprise": 0.25}
+    shown = capsys.readouterr().out.splitlines()
+    tables = [place for place, text in enumerate(shown) if text.startswith("strength")]
+    assert len(tables) == 2
+    for place in tables:
+        assert "judged happy" in shown[place]
+        assert [text.split()[0] for text in shown[place + 1 : place + 4]] == ["0", "0.25", "1"]
+    assert render(model, tmp_path / "out", recording, *line, "--json") == 0
+    (ladder,) = json.loads(capsys.readouterr().out)["ladders"]
+    assert ladder["source"] == str(recording)
+    assert [step["strength"] for step in ladder["steps"]] == [0, 0.25, 1]
+    assert len({step["file"] for step in ladder["steps"]}) == 3
+    assert ladder["steps"][2]["judged"]["happy"] == 0.8
+
+
+def test_a_ladder_emotion_needs_a_ladder() -> None:
+    with pytest.raises(StudioError, match="add --ladder"):
+        run(build_parser().parse_args(["render", "x.wav", "--to", "sad", "--ladder-of", "sad"]))
+
+
+def test_takes_are_written_as_asked(
+    tmp_path: Path, mask: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    line = ("--to", "sad", "--ladder", "0,1", "--mask", mask, "--format", "flac", "--bits", "24", "--rate", 44100)
+    names = ("--loudness", -30, "--name", "{take} {source} {strengths}", "--no-sidecar")
+    assert render(ToyLALM(), out, recording, *line, *names, "--json") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["01_voice_baseline.flac", "02_voice_sad1.00.flac"]
+    for entry in json.loads(capsys.readouterr().out)["takes"]:
+        info = soundfile.info(entry["file"])
+        assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_24", 44_100)
+        assert entry["sidecar"] is None
+        assert entry["loudness_lufs"] == -30.0
+    assert render(ToyLALM(), out, recording, "--to", "sad", "--loudness", "-3") == 0
+    assert "not -3 LUFS: its peaks would pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--format", "flac", "--bits", "float"), "no float samples"),
+        (("--name", "{colour}"), "no field"),
+        (("--rate", "5"), "out of range"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_model_loads(
+    options: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.lalm.catalog.load_model", lambda _name: pytest.fail("the model was loaded"))
+    with pytest.raises(StudioError, match=said):
+        run(build_parser().parse_args(["render", "x.wav", "--to", "sad", *options]))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +236,7 @@ def damaged(mask: Path, how: str) -> Path:
         toy_mask(widths=(100, 100)).save(path)
     elif how == "out of range":
         # The last neuron index of the last emotion, little-endian int32, becomes 999.
-        last = toy_mask().indices["surprise"].numpy().astype("<i4").tobytes()
+        last = toy_mask().indices["surprise"].astype("<i4").tobytes()
         assert content.count(last) == 1
         path.write_bytes(content.replace(last, last[:-4] + (999).to_bytes(4, "little")))
     return path
@@ -189,3 +254,15 @@ def test_a_mask_that_cannot_be_used_is_one_sentence(tmp_path: Path, mask: Path, 
     assert sentence.endswith(".")
     assert model.batches == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("curve", "sentence"), [("loud", "write the curve as T:X"), ("1:0.5,0:1", "order of time"), ("0:2", "from 0 to 1")]
+)
+def test_a_curve_that_makes_no_sense_is_wrong_usage(
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str], curve: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        render(ToyLALM(), tmp_path / "out", recording, "--to", "sad", "--curve", curve)
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err

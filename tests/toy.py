@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS, TARGETS
@@ -97,10 +96,8 @@ class ToyJudge:
 
 def toy_mask(widths: tuple[int, ...] = WIDTHS, model_id: str = "toy", selector: str = "CAS") -> EsnMask:
     """Two neurons per target emotion."""
-    indices = {
-        emotion: torch.tensor([[0, number], [1, number]], dtype=torch.int32) for number, emotion in enumerate(TARGETS)
-    }
-    scores = {emotion: torch.ones(2) for emotion in TARGETS}
+    indices = {emotion: np.array([[0, number], [1, number]], np.int32) for number, emotion in enumerate(TARGETS)}
+    scores = {emotion: np.ones(2, np.float32) for emotion in TARGETS}
     return EsnMask(widths, indices, scores, {"model_id": model_id, "module": LANGUAGE, "selector": selector})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
@@ -169,6 +170,43 @@ def save_flac(path: str | os.PathLike[str], clip: Clip, subtype: str = "PCM_16")
     return _save(Path(path), clip, "FLAC", subtype)
 
 
+def encode(clip: Clip, container: str, subtype: str, name: str) -> tuple[bytes, int]:
+    """The bytes of a ``WAV`` or ``FLAC`` file of ``clip``, and how many samples were clipped; see ``save_wav``.
+
+    ``name`` is what messages call the file. Raises AudioFileError when there is nothing to save, a sample is not a
+    finite number, or the container does not take the sample format or rate.
+    """
+    if len(clip.samples) == 0:
+        raise AudioFileError(f"There is nothing to save in '{name}': the clip has no samples.")
+    if not np.isfinite(clip.samples).all():
+        raise AudioFileError(f"'{name}' was not saved: the clip has samples that are not finite numbers.")
+    data, clipped = _quantise(clip.samples, subtype)
+    encoded = io.BytesIO()
+    try:
+        soundfile.write(encoded, data, clip.rate, format=container, subtype=subtype)
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise AudioFileError(f"'{name}' cannot be written as {container} ({subtype}) at {clip.rate} Hz.") from error
+    return encoded.getvalue(), clipped
+
+
+def decode(encoded: bytes) -> Clip:
+    """The clip in bytes that ``encode`` made: its samples as a reader of the file gets them."""
+    samples, rate = soundfile.read(io.BytesIO(encoded), dtype="float32")
+    return Clip(samples, rate)
+
+
+def fingerprint_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 over rate and samples of a sound file as hex: for mono files what ``load_clip`` reads has it too.
+
+    Titles and other texts in the file do not enter it. Raises AudioFileError as ``open_sound`` does.
+    """
+    with open_sound(path) as sound:
+        digest = hashlib.sha256(str(sound.rate).encode())
+        for block in sound.blocks():
+            digest.update(np.ascontiguousarray(block, dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+
 def _require_file(file: Path) -> None:
     if file.is_dir():
         raise AudioFileError(f"'{file}' is a folder; choose a sound file in it.")
@@ -217,18 +255,9 @@ def _require_usable(file: Path, block: FloatArray, offset: int, rate: int) -> No
 
 
 def _save(file: Path, clip: Clip, container: str, subtype: str) -> int:
-    if len(clip.samples) == 0:
-        raise AudioFileError(f"There is nothing to save in '{file.name}': the clip has no samples.")
-    if not np.isfinite(clip.samples).all():
-        raise AudioFileError(f"'{file.name}' was not saved: the clip has samples that are not finite numbers.")
-    data, clipped = _quantise(clip.samples, subtype)
-    encoded = io.BytesIO()
+    encoded, clipped = encode(clip, container, subtype, file.name)
     try:
-        soundfile.write(encoded, data, clip.rate, format=container, subtype=subtype)
-    except soundfile.SoundFileError as error:
-        raise AudioFileError(f"'{file.name}' cannot be written as {container} at {clip.rate} Hz.") from error
-    try:
-        replace_bytes(file, encoded.getvalue())
+        replace_bytes(file, encoded)
     except OSError as error:
         raise AudioFileError(f"'{file}' cannot be written: {reason(error)}.") from error
     return clipped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyloudnorm
@@ -50,3 +51,39 @@ def match_gains(clips: Sequence[Clip]) -> list[float]:
     loudest = max(loudness[i] for i in audible)
     target = min(loudest, *(loudness[i] + headroom[i] for i in audible))
     return [min(target - level, MAX_BOOST_DB) if math.isfinite(level) else 0.0 for level in loudness]
+
+
+@dataclass(frozen=True, eq=False)
+class Levelled:
+    """A clip brought towards a loudness: the ``gain`` in dB it got, and the ``loudness`` in LUFS it has now.
+
+    ``limit`` says in words what kept it from the target; empty when it was reached.
+    """
+
+    clip: Clip
+    gain: float
+    loudness: float
+    limit: str
+
+
+def true_peak_db(clip: Clip) -> float:
+    """Highest level between the samples as well, in dBTP: sampled four times as densely (BS.1770, annex 2)."""
+    return max(peak_db(clip), peak_db(clip.at_rate(4 * clip.rate)))
+
+
+def to_loudness(clip: Clip, target: float) -> Levelled:
+    """``clip`` at ``target`` LUFS, or as near to it as goes with no peak above -1 dBTP and no boost above 24 dB.
+
+    Nothing is compressed or limited: one gain for the whole clip. Silence stays as it is.
+    """
+    loudness = integrated_loudness(clip)
+    if not math.isfinite(loudness):
+        return Levelled(clip, 0.0, loudness, "next to nothing is heard in it")
+    wanted = target - loudness
+    headroom = PEAK_CEILING_DB - true_peak_db(clip)
+    gain = min(wanted, headroom, MAX_BOOST_DB)
+    limit = ""
+    if gain < wanted:
+        limit = "its peaks would pass \u22121 dBTP" if gain == headroom else "it is too quiet to be lifted further"
+    samples = (clip.samples * np.float32(10.0 ** (gain / 20.0))).astype(np.float32)
+    return Levelled(replace(clip, samples=samples), gain, loudness + gain, limit)

@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 from studio.esn.errors import MaskError
 from studio.esn.mask import EsnMask
 
@@ -37,6 +38,7 @@ class Steering:
 
     ``strengths``: emotion -> a >= 0, for any number of emotions at once; strength 0 is the baseline in every mode, and
     above 0 switches deactivation on. ``layers``: first and last layer to steer, both included; None for all.
+    ``automation``: shares of the strengths over the source's time; the model that generates asks it for every position.
     Raises StudioError for strengths or layers that make no sense, MaskError for an emotion the mask does not hold.
     """
 
@@ -45,6 +47,7 @@ class Steering:
     strengths: dict[str, float]
     layers: tuple[int, int] | None = None
     scope: TokenScope = TokenScope.ALL
+    automation: Automation | None = None
 
     def __post_init__(self) -> None:
         for emotion, strength in self.strengths.items():
@@ -65,6 +68,8 @@ class Steering:
     @cached_property
     def is_identity(self) -> bool:
         """True when no gate changes: the row is the baseline."""
+        if self.automation is not None and self.automation.is_silent:
+            return True
         return not any(len(self._selected(emotion)) for emotion in self._active())
 
     def write(self, scale: torch.Tensor, shift: torch.Tensor, floor: torch.Tensor) -> None:
@@ -113,6 +118,21 @@ class Coefficients:
     def apply(self, gate: torch.Tensor) -> torch.Tensor:
         """max(scale * g + shift, floor) for a gate [batch, tokens, width]."""
         return torch.addcmul(self.shift, gate, self.scale).clamp_min_(self.floor)
+
+    def at_share(self, shares: torch.Tensor) -> Coefficients:
+        """These coefficients with the strengths of each row times its share, [batch] in 0..1.
+
+        Share 1 is what they are and share 0 the identity, both to the bit. Deactivation has no degrees: it holds
+        wherever the share is above 0.
+        """
+        share = shares.to(self.scale).view(-1, 1, 1)
+        off, full = share == 0, share == 1
+        scaled = torch.where(full | (self.scale == 0), self.scale, 1 + (self.scale - 1) * share)
+        return Coefficients(
+            torch.where(off, 1.0, scaled),
+            torch.where(off, -0.0, self.shift * share),
+            torch.where(off, -math.inf, self.floor * share),
+        )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Coefficients:
         """A copy for gates of that device and dtype."""

@@ -54,6 +54,7 @@ class GateTaps:
         self._handles: list[RemovableHandle] = []
         self._rows: list[Steering | None] = []
         self._live: list[int] = []
+        self._shares: tuple[float, ...] = ()
         self._announced = False
 
     @property
@@ -123,6 +124,23 @@ class GateTaps:
         self._phase.valid = None if valid is None else valid.unsqueeze(-1)
         self._phase.generated = generated and self._phase.scoped
 
+    def intensity(self, shares: Sequence[float]) -> None:
+        """Steer each row of the current batch at this share of its strengths, 0 to 1, from the next pass on.
+
+        A generation begins, and goes on after ``keep_rows``, at full strength. Raises TapError outside of a generation
+        or for another number of rows.
+        """
+        if not self._phase.running:
+            raise TapError("An intensity was set outside of a generation.")
+        if len(shares) != len(self._live):
+            raise TapError(f"{len(shares)} shares of strength do not fit a batch of {len(self._live)} rows.")
+        if tuple(shares) == self._shares:
+            return
+        self._shares = tuple(shares)
+        values = torch.tensor(self._shares, dtype=torch.float64)
+        for tap in self._taps:
+            tap.dim(values)
+
     def keep_rows(self, index: Sequence[int] | torch.Tensor) -> None:
         """Go on with some rows of the current batch only (``index`` into it); the others' counts stay as they are."""
         if not self._phase.running:
@@ -177,6 +195,7 @@ class GateTaps:
         generated = coefficients(rows, self.widths) if scoped else everywhere
         for tap, layer, layer_generated in zip(self._taps, everywhere, generated, strict=True):
             tap.load((layer, layer_generated) if scoped else (layer,))
+        self._shares = (1.0,) * len(rows)
         self._phase.rows = len(rows)
         self._phase.scoped = scoped
         self._phase.generated = False
@@ -269,6 +288,8 @@ class _Tap:
         self.counts: _Counts | None = None
         self.loaded: tuple[Coefficients, ...] = ()
         self.buffers: list[Coefficients] = []
+        self.full: list[Coefficients] = []
+        self.shares: torch.Tensor | None = None
 
     def __call__(self, module: nn.Module, args: object, gate: torch.Tensor) -> torch.Tensor | None:
         phase = self.phase
@@ -314,7 +335,7 @@ class _Tap:
 
         Buffers of the right shape are written in place, so that compiled and captured graphs see the change.
         """
-        self.loaded = layers
+        self.loaded, self.full, self.shares = layers, [], None
         # Outside inference mode, so that a later generation, in that mode or not, may write into the buffers.
         with torch.inference_mode(False), torch.no_grad():
             for index, layer in enumerate(layers):
@@ -323,11 +344,22 @@ class _Tap:
                 else:
                     self.buffers[index : index + 1] = [layer.to(self.device, self.dtype)]
 
+    def dim(self, shares: torch.Tensor) -> None:
+        """Set the buffers to a share, [rows], of the strengths that were loaded."""
+        self.shares = shares
+        with torch.inference_mode(False), torch.no_grad():
+            if not self.full:
+                self.full = [layer.to(self.device, self.dtype) for layer in self.loaded]
+            for buffer, full in zip(self.buffers, self.full, strict=False):
+                buffer.copy_(full.at_share(shares))
+
     def _move(self, gate: torch.Tensor) -> None:
         self.device, self.dtype = gate.device, gate.dtype
         with torch.inference_mode(False):
             self.calls = self.calls.to(self.device)
-            self.buffers = []
+            self.buffers, shares = [], self.shares
             self.load(self.loaded)
+            if shares is not None:
+                self.dim(shares)
             if self.counts is not None:
                 self.counts = self.counts.to(self.device)

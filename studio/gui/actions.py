@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
 
 from studio.gui.soundmenu import SoundMenu
-from studio.gui.state import SOURCE, A, B
+from studio.gui.state import SOURCE, TRACKS, A, B
 from studio.gui.widgets.layout import small
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Actions:
         self._add(menu, "Open mas&k…", "Ctrl+Shift+O", window.ask_mask)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
         menu.addSeparator()
-        self._add(menu, "&Export take…", "Ctrl+E", window.ask_export)
+        self._add(menu, "&Export takes…", "Ctrl+E", window.ask_export)
+        self._add(menu, "Export A/B &reel…", "Ctrl+Shift+E", window.ask_reel)
         menu.addSeparator()
         self._add(menu, "&Quit", "Ctrl+Q", window.close)
 
@@ -111,6 +112,8 @@ class Actions:
         window = self._window
         render = self._menu("&Render")
         self._add(render, "Render", "R", window.studio.renders.render)
+        self._add(render, "Contact sheet…", "K", window.show_sheet)
+        self._add(render, "Auto-intensity…", "I", window.find_intensity)
         renders = window.studio.renders
         again = window.studio.rerender
         cancel = self._add(render, "Cancel the render", "Esc", window.studio.cancel)
@@ -124,6 +127,10 @@ class Actions:
         menu = self._menu("&View")
         self._add(menu, "Audition", "Ctrl+1", lambda: window.show_workspace("audition"))
         self._add(menu, "Localize", "Ctrl+2", lambda: window.show_workspace("localize"))
+        menu.addSeparator()
+        for track, key in zip(TRACKS, "WPEG", strict=True):
+            toggle = window.lanes.tracks.buttons[track].toggle
+            self._add(menu, f"Show or hide {track}", key, toggle)
         menu.addSeparator()
         self._add(menu, "Zoom in", "Ctrl++", lambda: self._zoom(0.8))
         self._add(menu, "Zoom out", "Ctrl+-", lambda: self._zoom(1.25))

@@ -10,22 +10,27 @@ import numpy as np
 
 from studio.audio.clip import Clip
 from studio.audio.peaks import PeakPyramid
+from studio.audio.spectrogram import Spectrogram, spectrogram
 
 if TYPE_CHECKING:
     from studio.audio.pitch import PitchTrack
 
 LONGEST_PITCH_SECONDS = 60.0
-"""Pitch is not tracked on longer clips: no model here reads more, and a wait would buy an unreadable line."""
+"""Longer clips get no pitch and no spectrum: no model here reads more, and a wait would buy an unreadable line."""
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A clip ready to be drawn; ``peak`` is its largest magnitude; ``pitch`` is None while it arrives."""
+    """A clip ready to be drawn; ``peak`` is its largest magnitude.
+
+    ``pitch`` and ``spectrum`` are None while it arrives, and for clips too long to read them from.
+    """
 
     clip: Clip
     peaks: PeakPyramid
     peak: float
     pitch: PitchTrack | None = None
+    spectrum: Spectrogram | None = None
 
     @property
     def seconds(self) -> float:
@@ -34,12 +39,14 @@ class Drawing:
 
 
 def draw(clip: Clip) -> Drawing:
-    """Peaks and pitch of a clip; takes up to a few tenths of a second."""
+    """Peaks, pitch and spectrum of a clip; takes up to a few tenths of a second."""
     # Here and below: scipy and WORLD take a second to import, which the window does not wait for.
     from studio.audio.pitch import pitch_track
 
-    pitch = pitch_track(clip) if clip.seconds <= LONGEST_PITCH_SECONDS else None
-    return Drawing(clip, PeakPyramid(clip.samples), _peak(clip), pitch)
+    peaks, peak = PeakPyramid(clip.samples), _peak(clip)
+    if clip.seconds > LONGEST_PITCH_SECONDS:
+        return Drawing(clip, peaks, peak)
+    return Drawing(clip, peaks, peak, pitch_track(clip), spectrogram(clip))
 
 
 def draw_chunks(chunks: list[np.ndarray], rate: int) -> Drawing:

@@ -29,7 +29,7 @@ class EngineThread(QObject):
         self._engine = Engine(name)
         self._open = True
         self._pending = 0
-        self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._arrived.connect(self._call, Qt.ConnectionType.QueuedConnection)
 
     @property
     def busy(self) -> bool:
@@ -81,8 +81,8 @@ class EngineThread(QObject):
     def _send(self, callback: Callable[..., None], *values: Any) -> None:
         self._arrived.emit(partial(callback, *values))
 
-    def _deliver(self, callback: Callable[[], None]) -> None:
-        # What was on its way when everything was shut down has no window to arrive at.
+    def _call(self, callback: Callable[[], None]) -> None:
+        # What was under way to a window that has closed meanwhile has nowhere to go.
         if self._open:
             callback()
 

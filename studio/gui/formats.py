@@ -46,9 +46,14 @@ def decibels(value: float) -> str:
 
 
 def steering_summary(
-    target: str, mode: str, strengths: Mapping[str, float], layers: tuple[int, int] | None = None
+    target: str,
+    mode: str,
+    strengths: Mapping[str, float],
+    layers: tuple[int, int] | None = None,
+    *,
+    curve: bool = False,
 ) -> str:
-    """What steers a take, in a few words: ``gain 0.60, layers 1–4``; ``baseline`` when nothing does.
+    """What steers a take, in a few words: ``gain 0.60, layers 1–4, curve``; ``baseline`` when nothing does.
 
     Emotions are named unless the target alone is steered: ``gain angry 0.60, sad 0.20``.
     """
@@ -63,4 +68,6 @@ def steering_summary(
         parts = [", ".join(f"{emotion} {strength(strengths[emotion])}" for emotion in active)]
     if layers is not None:
         parts.append(f"layer {layers[0]}" if layers[0] == layers[1] else f"layers {layers[0]}\u2013{layers[1]}")
+    if curve:
+        parts.append("curve")
     return f"{mode} " + ", ".join(parts)

@@ -312,7 +312,7 @@ def with_values(steer: Steer, values: Mapping[str, Any]) -> Steer:
 
 def _slides(name: str) -> bool:
     """Whether a value passes others on its way, as a slider's does."""
-    return "/" in name or name in ("layers", "seed")
+    return "/" in name or name in ("layers", "seed", "automation")
 
 
 def panel_text(changed: Mapping[str, Any], steer: Steer) -> str:
@@ -330,4 +330,4 @@ def panel_text(changed: Mapping[str, Any], steer: Steer) -> str:
             return f"{emotion} {strength(value or 0.0)}"
         return "intensities"
     first = next(iter(changed)).partition("/")[0]
-    return {"scope": "tokens"}.get(first, first.replace("_", " "))
+    return {"scope": "tokens", "automation": "curve"}.get(first, first.replace("_", " "))

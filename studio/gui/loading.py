@@ -184,12 +184,13 @@ def _load_default(context: JobContext) -> Loaded:
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:
     """Read a mask, check that it fits, and count it for the views; runs in the worker."""
-    from studio.session.masks import SUFFIX, load_mask
+    from studio.session.masks import SUFFIX, load_mask, module_of
 
     mask = load_mask(path, info)
     counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
     name = path.name.removesuffix(SUFFIX)
-    return ShownMask(mask, name, path, tuple(mask.widths), counts, mask_facts(mask.metadata), mask.fingerprint())
+    facts, module = mask_facts(mask.metadata), module_of(mask)
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, mask.fingerprint())
 
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,24 +22,26 @@ from PySide6.QtWidgets import (
 )
 
 from studio.audio.files import SUFFIXES
-from studio.gui import exports
 from studio.gui.actions import Actions, ButtonKeys, KeysDialog
+from studio.gui.audition.found import FoundDialog
 from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
 from studio.gui.audition.record import RecordDialog
+from studio.gui.audition.sheet import SheetDialog
 from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
+from studio.gui.clips import ClipPlayer
 from studio.gui.history import SpinBoxUndo
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.playback import STARTING
 from studio.gui.projectdialogs import ProjectDialogs
 from studio.gui.recent import RecentFiles
+from studio.gui.state import TRACKS
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
 from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar
-from studio.gui.wizard.clips import ClipPlayer
 
 if TYPE_CHECKING:
     # The wizard's pages are made when they are first asked for; the window opens without waiting for them.
@@ -70,10 +73,12 @@ class MainWindow(QMainWindow):
         self.library = LibraryPanel(state, studio.sources, studio.measuring)
         self.steering = SteeringPanel(state)
         self.clips = ClipPlayer(studio.playback, studio.sound_worker)
+        self.sheet = SheetDialog(state, studio.batches, self.clips, self)
+        self.found = FoundDialog(state, studio.batches, self.clips, self)
         self.wizard: FindNeurons | None = None
         self._closing = False
         self.project_dialogs = ProjectDialogs(self, studio.projects)
-        studio.search.remember_in(settings)
+        studio.search.unfinished.remember_in(settings)
         studio.projects.remember_in(settings)
         self._lay_out()
         self.recent = RecentFiles(QMenu("Open &recent", self), settings, studio.sources.open_file)
@@ -119,16 +124,42 @@ class MainWindow(QMainWindow):
             self.studio.keeper.open_mask(Path(chosen))
 
     def ask_export(self) -> None:
-        """Ask where to, and export the selected take."""
-        shown = self.library.takes.current_take
-        if shown is None:
-            self.notices.add(Notice("There is no take to export yet; render one first.", kind="info"))
+        """Ask how and where to, and export takes."""
+        takes = self.studio.state.takes
+        if not takes:
+            self._show_notice(Notice("There is no take to export yet; render one first.", kind="info"))
             return
-        proposal = Path(self._folder("export")) / f"{exports.proposed_name(shown)}.wav"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Export the take", str(proposal), "WAV (*.wav)")
+        from studio.gui.export_dialog import ExportDialog
+
+        current = self.library.takes.current_take
+        selected = [] if current is None else [current]
+        dialog = ExportDialog(self, takes, selected, self.studio.exports, self.studio.chores, self._settings)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def ask_reel(self) -> None:
+        """Ask where to, and write the takes of A and B in turn into one file."""
+        held = [content.shown if content is not None else None for content in map(self.studio.state.lanes.get, "AB")]
+        a, b = held
+        if a is None or b is None:
+            self._show_notice(Notice("An A/B reel needs a take in A and one in B; put them there first.", kind="info"))
+            return
+        from studio.gui.export_choices import load_choices
+
+        choices = load_choices(self._settings)
+        suffix = f".{choices.container.lower()}"
+        proposal = Path(self._folder("export")) / f"{a.take.source_name} A-B{suffix}"
+        # Nothing is overwritten: a name that is taken gets a number.
+        chosen, _ = QFileDialog.getSaveFileName(
+            self,
+            "Export an A/B reel",
+            str(proposal),
+            f"Sound (*{suffix})",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
         if chosen:
             self._settings.setValue("folder/export", str(Path(chosen).parent))
-            self.studio.export(shown, Path(chosen))
+            self.studio.exports.write_reel(Path(chosen), a, b, choices)
 
     def find_neurons(self) -> FindNeurons:
         """Open the wizard, where it was left."""
@@ -147,6 +178,20 @@ class MainWindow(QMainWindow):
         shown = self.library.takes.current_take
         if shown is not None:
             self.studio.rerender.start(shown)
+
+    def show_sheet(self) -> None:
+        """Open the contact sheet."""
+        self.sheet.show()
+        self.sheet.raise_()
+
+    def find_intensity(self) -> None:
+        """Search the strongest intensity of the target emotion that keeps words and voice."""
+        target = self.studio.state.steer.target
+        reason = self.studio.batches.blocked(target)
+        if reason is not None or target is None:
+            self.notices.add(Notice(f"{reason or 'Choose a target emotion first'}.", kind="info"))
+        else:
+            self.found.start(target)
 
     def show_keys(self) -> None:
         """Show what every key does."""
@@ -186,6 +231,7 @@ class MainWindow(QMainWindow):
         self._settings.setValue("theme", self.theme.choice)
         for name in OPTIONS:
             self._settings.setValue(f"options/{name}", getattr(self.studio.state, name))
+        self._settings.setValue("options/tracks", ",".join(sorted(self.studio.state.tracks)))
         self.hide()
         self.studio.close()
         super().closeEvent(event)
@@ -196,17 +242,18 @@ class MainWindow(QMainWindow):
         self.setFocus()
 
     def offer_to_go_on(self) -> None:
-        """Offer to take up a search that was left unfinished, and takes that were never saved."""
-        folder = self.studio.search.unfinished()
-        if folder is not None:
-            text = f"A search for neurons was left before its mask was saved: {folder.name}."
-            self._show_notice(Notice(text, kind="offer", offer="Go on with it", act=self._take_up))
+        """Offer to take up the newest search that was left unfinished (the wizard offers all), and unsaved takes."""
+        folders = self.studio.search.unfinished.folders()
+        if folders:
+            text = f"A search for neurons was left before its mask was saved: {folders[0].name}."
+            if len(folders) > 1:
+                text += f" Find neurons offers {len(folders) - 1} older as well."
+            act = partial(self._take_up, folders[0])
+            self._show_notice(Notice(text, kind="offer", offer="Go on with it", act=act))
         self.studio.projects.look_for_unsaved()
 
-    def _take_up(self) -> None:
-        folder = self.studio.search.unfinished()
-        if folder is not None:
-            self.find_neurons().go_on_with(folder)
+    def _take_up(self, folder: Path) -> None:
+        self.find_neurons().go_on_with(folder)
 
     def _open_found(self, path: Path) -> None:
         self.studio.keeper.open_mask(path)
@@ -293,8 +340,12 @@ class MainWindow(QMainWindow):
         self.library.assign_asked.connect(studio.renders.assign)
         self.library.export_asked.connect(self.ask_export)
         self.steering.render_asked.connect(studio.renders.render)
+        self.steering.sheet_asked.connect(self.show_sheet)
+        self.steering.auto_asked.connect(self.find_intensity)
         studio.renders.active_changed.connect(self._show_blocked)
         studio.keeper.loaded_changed.connect(self._show_blocked)
+        for changed in (state.steer_changed, state.mask_changed):
+            changed.connect(self._show_blocked)
         studio.keeper.taken_changed.connect(self._show_blocked)
         studio.keeper.status_changed.connect(self.device.setText)
         state.source_changed.connect(self._show_title)
@@ -316,6 +367,8 @@ class MainWindow(QMainWindow):
             self.restoreState(layout, LAYOUT_VERSION)
         kept = {name: bool(self._settings.value(f"options/{name}", True, type=bool)) for name in OPTIONS}
         self.studio.state.set_options(**kept)
+        tracks = str(self._settings.value("options/tracks", "waveform,pitch")).split(",")
+        self.studio.state.show_tracks(frozenset(TRACKS) & frozenset(tracks))
         self.actions_.sound.remember_in(self._settings)
 
     def _folder(self, purpose: str) -> str:
@@ -347,6 +400,8 @@ class MainWindow(QMainWindow):
 
     def _show_blocked(self) -> None:
         self.steering.allow_render(self.studio.renders.blocked())
+        batches = self.studio.batches
+        self.steering.allow_batches(batches.blocked(), batches.blocked(self.studio.state.steer.target))
 
     def _recolour(self) -> None:
         # After the style sheet has reached every widget.

@@ -14,12 +14,12 @@ from studio.audio.clip import FloatArray
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, draw_chunks
+from studio.gui.asking import settings_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
 from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
-from studio.gui.steers import settings_of
 from studio.gui.widgets.notices import Notice
 from studio.gui.words import Word, words_of
 
@@ -328,18 +328,23 @@ def title_of(steer: Steer, number: int | None = None) -> str:
     """A lane's title: take number, target, and what steers it."""
     target = steer.target or ""
     parts = [f"Take {number}"] if number is not None else []
-    parts += [target, steering_summary(target, steer.mode, steer.strengths, steer.layers)]
+    parts += [target, _summary(steer)]
     if steer.seed is not None:
         parts.append(f"seed {steer.seed}")
     return "  ·  ".join(parts)
+
+
+def _summary(steer: Steer) -> str:
+    curve = steer.automation is not None
+    return steering_summary(steer.target or "", steer.mode, steer.strengths, steer.layers, curve=curve)
 
 
 def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     """Render and judge; runs in the worker."""
     from studio.session.render import render
 
-    steer, source, mask = arriving.steer, arriving.source, arriving.mask
-    settings = settings_of(steer, str(mask.path) if mask is not None else None)
+    source, mask = arriving.source, arriving.mask
+    settings = settings_of(arriving.steer, mask)
     reference = source.reference or next(iter(arriving.reading), None)
     listener = loaded.listener if reference else None
     recognise = listener.recogniser(reference or "") if listener is not None else None
@@ -362,6 +367,6 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
     if context.cancelled():
         raise Cancelled
     take = takes[0]
-    if reference is None and steer.is_baseline and take.text.strip():
+    if reference is None and arriving.steer.is_baseline and take.text.strip():
         arriving.reading.append(" ".join(take.text.split()))
     return take, draw(take.audio), words_of(take)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from studio.audio.clip import Clip
+from studio.esn.automation import Point
 from studio.gui.analysis import Drawing
 from studio.gui.words import Word
 
@@ -23,10 +24,16 @@ SOURCE, A, B = "source", "A", "B"
 LANES: tuple[str, ...] = (SOURCE, A, B)
 TAKE_LANES: tuple[str, ...] = (A, B)
 
+TRACKS: tuple[str, ...] = ("waveform", "pitch", "energy", "spectrogram")
+"""What every lane can draw."""
+
 
 @dataclass(frozen=True)
 class Steer:
-    """The steering panel's values; plain strings, so that showing them needs no model code."""
+    """The steering panel's values; plain strings, so that showing them needs no model code.
+
+    ``muted`` emotions keep their strength on the panel and count as 0; ``automation`` is the intensity curve.
+    """
 
     target: str | None = None
     mode: str = "gain"
@@ -36,21 +43,49 @@ class Steer:
     scope: str = "all"
     seed: int | None = None
     content: str = "free"
+    automation: tuple[Point, ...] | None = None
+    muted: frozenset[str] = frozenset()
+
+    @property
+    def heard(self) -> dict[str, float]:
+        """The strengths that take effect: above 0 and not muted."""
+        return {name: value for name, value in sorted(self.strengths.items()) if value > 0.0 and name not in self.muted}
 
     @property
     def is_baseline(self) -> bool:
         """Whether nothing is steered."""
-        return not any(value > 0.0 for value in self.strengths.values())
+        silent = self.automation is not None and not any(share for _, share in self.automation)
+        return silent or not self.heard
 
     def baseline(self) -> Steer:
         """The same conversion with every strength at 0; what only matters when steering is forgotten."""
-        return replace(self, mode="gain", strengths={}, layers=None, scope="all", module="language")
+        return replace(
+            self,
+            mode="gain",
+            strengths={},
+            layers=None,
+            scope="all",
+            module="language",
+            automation=None,
+            muted=frozenset(),
+        )
 
     def canonical(self) -> Steer:
-        """Equal for settings that cannot differ in sound: zero strengths dropped, a baseline reduced to itself."""
+        """Equal for settings that cannot differ in sound: zero and muted strengths dropped, a baseline only itself."""
         if self.is_baseline:
             return self.baseline()
-        return replace(self, strengths={name: value for name, value in sorted(self.strengths.items()) if value > 0.0})
+        level = self.automation is not None and all(share == 1.0 for _, share in self.automation)
+        automation = None if level else self.automation
+        return replace(self, strengths=self.heard, muted=frozenset(), automation=automation)
+
+    def mute(self, emotion: str) -> Steer:
+        """With an emotion muted, or heard again."""
+        return replace(self, muted=self.muted ^ {emotion})
+
+    def solo(self, emotion: str) -> Steer:
+        """With all other steered emotions muted; all heard again when they are already."""
+        others = frozenset(name for name in self.strengths if name != emotion)
+        return replace(self, muted=frozenset() if self.muted == others else others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +142,7 @@ class LaneContent:
 
 @dataclass(frozen=True, eq=False)
 class ShownMask:
-    """A mask with its numbers counted, so that showing it needs no model code."""
+    """A mask with its numbers counted, so that showing it needs no model code; ``module`` names the gates it is of."""
 
     mask: EsnMask
     name: str
@@ -115,6 +150,7 @@ class ShownMask:
     widths: tuple[int, ...]
     counts: Mapping[str, tuple[int, ...]]
     facts: tuple[tuple[str, str], ...] = ()
+    module: str = "language"
     fingerprint: str = ""
 
     @property
@@ -161,13 +197,15 @@ class StudioState(QObject):
         self.level_match = True
         self.auto_render = True
         self.auto_play = True
+        self.tracks = frozenset({"waveform", "pitch"})
 
     def set_source(self, source: Source | None) -> None:
-        """Open another source: lanes empty and unlock, since what they held was made from another.
+        """Open another source: lanes empty and unlock, since what they held was made from another; its curve goes too.
 
         It joins ``sources``, in place of one that is of the same recording.
         """
         self.source = source
+        self.set_steer(replace(self.steer, automation=None))
         if source is not None:
             self.keep_source(source)
         self.locks.clear()
@@ -221,19 +259,28 @@ class StudioState(QObject):
         if other_mask:
             self.mask_changed.emit()
 
+    def set_strength(self, emotion: str, value: float) -> None:
+        """Another strength of one emotion, heard if it was muted."""
+        steer = self.steer
+        self.set_steer(replace(steer, strengths={**steer.strengths, emotion: value}, muted=steer.muted - {emotion}))
+
     def set_model(self, info: ModelInfo | None) -> None:
         """A model was loaded or closed."""
         self.model = info
         self.model_changed.emit()
 
     def set_mask(self, mask: ShownMask | None) -> None:
-        """Another mask; strengths of emotions it does not hold go to 0, a layer window it has no layers for goes."""
+        """Another mask: its module is steered.
+
+        Strengths of emotions it does not hold go to 0; a layer window goes where it has no such layers, or they are
+        another module's.
+        """
         self.mask = mask
         if mask is not None:
             held = {name: value for name, value in self.steer.strengths.items() if name in mask.emotions}
             layers = self.steer.layers
-            fits = layers is not None and layers[1] < mask.layers
-            self.set_steer(replace(self.steer, strengths=held, layers=layers if fits else None))
+            fits = layers is not None and layers[1] < mask.layers and mask.module == self.steer.module
+            self.set_steer(replace(self.steer, strengths=held, layers=layers if fits else None, module=mask.module))
         self.mask_changed.emit()
 
     def take_numbered(self, number: int) -> ShownTake | None:
@@ -310,6 +357,11 @@ class StudioState(QObject):
         self.level_match = self.level_match if level_match is None else level_match
         self.auto_render = self.auto_render if auto_render is None else auto_render
         self.auto_play = self.auto_play if auto_play is None else auto_play
+        self.options_changed.emit()
+
+    def show_tracks(self, tracks: frozenset[str]) -> None:
+        """Draw other tracks in all lanes."""
+        self.tracks = tracks
         self.options_changed.emit()
 
     def lane_for(self, *, baseline: bool) -> str | None:

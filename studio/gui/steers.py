@@ -1,12 +1,12 @@
-"""The panel's values as render settings, and back."""
+"""The panel's values from render settings, and as they are kept in projects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from studio.gui.asking import settings_of
 from studio.gui.state import Steer
 
 if TYPE_CHECKING:
@@ -15,34 +15,35 @@ if TYPE_CHECKING:
 _ANY_TARGET = "neutral"
 
 
-def settings_of(steer: Steer, mask_path: str | None = None) -> RenderSettings:
-    """The settings a render with these values has; raises StudioError when one is out of range or no target is set."""
-    from studio.esn.intervention import Mode, TokenScope
-    from studio.lalm.base import Content
-    from studio.session.settings import RenderSettings
-
-    return RenderSettings(
-        target=steer.target or "",
-        mode=Mode(steer.mode),
-        strengths=dict(steer.strengths),
-        mask_path=mask_path,
-        module=steer.module,
-        layers=steer.layers,
-        scope=TokenScope(steer.scope),
-        seed=steer.seed,
-        content=Content(steer.content),
-    )
-
-
 def steer_of(settings: RenderSettings) -> Steer:
     """The values that ask for these settings."""
-    known = [each.name for each in fields(Steer) if hasattr(settings, each.name)]
-    return Steer(**{name: _plain(getattr(settings, name)) for name in known})
+    return Steer(
+        target=settings.target,
+        mode=str(settings.mode),
+        strengths=dict(settings.strengths),
+        layers=settings.layers,
+        module=settings.module,
+        scope=str(settings.scope),
+        seed=settings.seed,
+        content=str(settings.content),
+        automation=None if settings.automation is None else tuple(settings.automation.points),
+    )
 
 
 def panel_document(steer: Steer) -> dict[str, Any]:
     """The values as plain JSON, a target or none."""
-    return settings_of(replace(steer, target=steer.target or _ANY_TARGET)).to_json() | {"target": steer.target}
+    return settings_of(Steer(target=_ANY_TARGET), None).to_json() | {
+        "target": steer.target,
+        "mode": steer.mode,
+        "strengths": dict(steer.strengths),
+        "layers": None if steer.layers is None else list(steer.layers),
+        "module": steer.module,
+        "scope": steer.scope,
+        "automation": None if steer.automation is None else [list(point) for point in steer.automation],
+        "seed": steer.seed,
+        "content": steer.content,
+        "muted": sorted(steer.muted),
+    }
 
 
 def read_panel(document: Mapping[str, Any]) -> Steer:
@@ -53,8 +54,5 @@ def read_panel(document: Mapping[str, Any]) -> Steer:
         return Steer()
     target = document.get("target")
     settings = RenderSettings.from_json(dict(document) | {"target": _ANY_TARGET if target is None else target})
-    return replace(steer_of(settings), target=target)
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Enum) else value
+    muted = frozenset(str(emotion) for emotion in document.get("muted", ()))
+    return replace(steer_of(settings), target=target, muted=muted)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.gui.batches import Batches
 from studio.gui.engine_thread import EngineThread
-from studio.gui.exports import export_to
+from studio.gui.exports import Exports
 from studio.gui.history import History
 from studio.gui.loading import Loader, ModelKeeper, load_default
 from studio.gui.measuring import Measuring
@@ -18,9 +18,8 @@ from studio.gui.renders import Renders
 from studio.gui.reopening import LatePitch
 from studio.gui.rerender import Rerender
 from studio.gui.sources import Sources
-from studio.gui.state import ShownTake, StudioState
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
-from studio.gui.widgets.notices import Notice
 from studio.gui.wizard.search import Search
 
 
@@ -43,17 +42,18 @@ class Studio(QObject):
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
+        self.exports = Exports(self.chores)
         self.history = History(self.state)
         self.projects = Projects(self.state, self.chores, self.keeper)
         self.measuring = Measuring(self.state, self.measure_worker)
         self.rerender = Rerender(self.render_worker, self.keeper)
         self._late_pitch = LatePitch(self.state, self.chores)
-        self._exports = 0
         self.keeper.loaded_changed.connect(self._measure)
         self.projects.adopted.connect(self.history.clear)
         self.projects.adopted.connect(self.renders.settle)
-        for each in (*self.workers, self.keeper, self.renders, self.projects, self.rerender):
+        for each in (*self.workers, self.keeper, self.renders, self.exports, self.projects, self.rerender):
             each.notice.connect(self.notice)
 
     def start(self) -> None:
@@ -71,26 +71,13 @@ class Studio(QObject):
         """Steer only a stretch of layers, or all."""
         self.state.set_steer(replace(self.state.steer, layers=window))
 
-    def export(self, shown: ShownTake, path: Path) -> None:
-        """Write a take, in the background; a notice says where it went."""
-        self._exports += 1
-
-        def tell(audio: Path) -> None:
-            self.notice.emit(
-                Notice(
-                    f"Exported take {shown.number} as {audio.name} with its settings to {audio.parent}.", kind="info"
-                )
-            )
-
-        # Every export has a slot of its own: none ever replaces another.
-        self.chores.submit(f"export {self._exports}", lambda _context: export_to(shown, path), tell)
-
     def close(self) -> None:
         """Cancel everything, wait for the workers to end, free model and sound."""
         self.renders.cancel()
         for worker in self.workers:
             worker.shutdown()
         self.projects.close()
+        self.search.results.close()
         self.playback.close()
         self.keeper.close()
 

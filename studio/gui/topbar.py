@@ -21,6 +21,7 @@ from studio.gui.studio import Studio
 from studio.gui.widgets.layout import explain, small, tight
 from studio.gui.widgets.progress import ThinBar
 from studio.gui.widgets.toggles import Segments
+from studio.gui.wizard.search import Stage
 
 _OTHER = "Open a mask…"
 _SUFFIX = ".esn.safetensors"
@@ -67,7 +68,7 @@ class TopBar(QToolBar):
         self.mask_box.activated.connect(self._choose)
         self.cancel.clicked.connect(studio.cancel)
         self.find_neurons.clicked.connect(self.find_asked)
-        studio.search.stage_changed.connect(self._show_job)
+        studio.search.stage_changed.connect(self._show_search)
         studio.search.progress.connect(self._show_share)
         studio.keeper.loaded_changed.connect(self._show_model)
         studio.keeper.masks_changed.connect(self._show_masks)
@@ -119,6 +120,11 @@ class TopBar(QToolBar):
 
     def _show_share(self, share: float) -> None:
         self.progress.show_share(share)
+
+    def _show_search(self) -> None:
+        if self._studio.search.stage is Stage.RUNNING:
+            self.progress.show_busy()
+        self._show_job()
 
     def _show_job(self) -> None:
         rendering = self._studio.renders.active or self._studio.rerender.active

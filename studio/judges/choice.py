@@ -66,12 +66,12 @@ def load(place: str) -> ChoiceJudge:
     if not module or not function:
         raise StudioError(f"'{place}' names no audio language model; write choice:package.module:function.")
     try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        model = getattr(importlib.import_module(module), function)()
+    except Exception as error:  # whatever another's code comes up with
+        said = " ".join(str(error).split()) or type(error).__name__
         raise StudioError(
-            f"The audio language model '{place}' cannot be loaded ({error}); its module must be on PYTHONPATH."
+            f"The audio language model '{place}' cannot be loaded ({said}); its module must be on PYTHONPATH."
         ) from error
-    model = make()
     if not callable(getattr(model, "answer", None)) or not isinstance(getattr(model, "name", None), str):
         raise StudioError(f"What '{place}' returns cannot be asked: it needs a name and answer(clip, question).")
     return ChoiceJudge(model)

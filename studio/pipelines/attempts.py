@@ -16,7 +16,7 @@ from studio.lalm.base import Content, Conversion, ConversionRequest, Progress, S
 from studio.pipelines.job import JobFolder
 from studio.pipelines.listening import hear, is_savable
 from studio.pipelines.plan import Batch
-from studio.pipelines.records import Attempt
+from studio.pipelines.records import HEARD_AS, Attempt
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _judged(
     if isinstance(heard, str):
         reason = heard
     elif verdict(heard) != blank.emotion:
-        reason = f"heard as {verdict(heard)}"
+        reason = f"{HEARD_AS}{verdict(heard)}"
     elif wer > rules.wer_threshold:
         reason = f"WER {wer:.2f} above {rules.wer_threshold:.2f}"
     elif conversion.statistics is None:

@@ -12,9 +12,12 @@ from typing import Any
 
 from studio import __version__, atomic
 from studio.corpora.base import fingerprint_of
+from studio.corpora.splits import FILE as SPLIT_FILE
 from studio.emotions import EMOTIONS
+from studio.errors import StudioError
 from studio.pipelines.drawing import STATISTICS
 from studio.pipelines.evidence import statistics_of
+from studio.pipelines.recipe import load_recipe, save_recipe
 from studio.pipelines.records import (
     CONVERSIONS,
     CORPUS,
@@ -54,7 +57,8 @@ def merge_jobs(sources: Sequence[Path], target: Path) -> None:
       be selected from, reviewed and merged again, but not gone on with.
 
     A conversion may be in several jobs if all agree on it. Verdicts of people merge too: accepted is what nobody
-    rejected. ``target`` appears whole or not at all. Raises JobError in a sentence when the jobs do not fit together.
+    rejected. What was asked for (``recipe``) is kept if it was the same of all. ``target`` appears whole or not at
+    all. Raises JobError in a sentence when the jobs do not fit together.
     """
     if not sources:
         raise JobError("Name the jobs to merge.")
@@ -79,6 +83,7 @@ def merge_jobs(sources: Sequence[Path], target: Path) -> None:
         atomic.write_json(partial / SETTINGS, document)
         atomic.write_bytes(partial / CORPUS, entry_lines(frozenset().union(*(job.entries for job in jobs))))
         atomic.write_bytes(partial / CONVERSIONS, to_lines(attempts))
+        _save_recipe(jobs, partial)
         verdicts = _agreed(job.verdicts for job in jobs)
         if verdicts:
             atomic.write_bytes(partial / VERDICTS, verdict_lines(verdicts))
@@ -212,6 +217,18 @@ def _document(jobs: Sequence[_Job]) -> dict[str, Any]:
         "date": min(dates, default=None),
         "cap": min(caps, default=None),
     } | ({"parts": parts} if len(parts) > 1 else {})
+
+
+def _save_recipe(jobs: Sequence[_Job], folder: Path) -> None:
+    """Without it the folder serves as well, but the window cannot open it."""
+    try:
+        asked = {replace(load_recipe(job.path), share=(1, 1)) for job in jobs}
+        splits = {(job.path / SPLIT_FILE).read_bytes() for job in jobs}
+    except (StudioError, OSError):
+        return
+    if len(asked) == len(splits) == 1:
+        save_recipe(asked.pop(), folder)
+        atomic.write_bytes(folder / SPLIT_FILE, splits.pop())
 
 
 def _agreed(verdicts: Iterable[dict[str, bool]]) -> dict[str, bool]:

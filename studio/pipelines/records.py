@@ -15,6 +15,8 @@ from studio.errors import StudioError
 
 FORMAT = 1
 SETTINGS, CORPUS, CONVERSIONS = "job.json", "corpus.jsonl", "conversions.jsonl"
+HEARD_AS = "heard as "
+"""Begins the reason of a rejection by the judge; its name for what it heard follows."""
 
 
 class JobError(StudioError):
@@ -49,6 +51,25 @@ class Attempt:
     def id(self) -> str:
         """Names the attempt inside its job, and in every job it is merged into."""
         return f"{self.emotion}/{self.key}"
+
+
+def rejections_of(attempts: Iterable[Attempt]) -> dict[str, dict[str, int]]:
+    """How many attempts were rejected, by emotion and by kind of reason, the most frequent kind first.
+
+    Kinds are ``heard as NAME`` (whatever the judge calls an emotion, also one outside the five), ``words lost`` and
+    ``not judged`` (no usable source or sound, or a judge that could not tell).
+    """
+    found: dict[str, Counter[str]] = {}
+    for each in attempts:
+        if not each.success:
+            found.setdefault(each.emotion, Counter())[_kind(each)] += 1
+    return {emotion: dict(kinds.most_common()) for emotion, kinds in found.items()}
+
+
+def _kind(rejected: Attempt) -> str:
+    if not rejected.judged:
+        return "not judged"
+    return rejected.reason if rejected.reason.startswith(HEARD_AS) else "words lost"
 
 
 def read_attempts(folder: Path) -> list[Attempt]:

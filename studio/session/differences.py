@@ -11,9 +11,9 @@ from studio.emotions import EMOTIONS
 from studio.session.settings import RenderSettings
 from studio.session.take import Take
 
-_NAMES = {"mask_sha": "mask", "scope": "tokens", "model_id": "model"}
-_SELF_EXPLAINING = {"mode", "layers", "tokens", "seed"}
-_STEERING = {"mode", "strengths", "mask_sha", "module", "layers", "scope"}
+_NAMES = {"mask_sha": "mask", "scope": "tokens", "automation": "curve", "model_id": "model"}
+_SELF_EXPLAINING = {"mode", "layers", "tokens", "seed", "curve"}
+_STEERING = {"mode", "strengths", "mask_sha", "module", "layers", "scope", "automation"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def _said(key: str, settings: RenderSettings) -> str:
         return "all layers" if value is None else f"layers {value[0]}\N{EN DASH}{value[1]}"
     if key == "seed":
         return "greedy" if value is None else f"seed {value}"
+    if key == "automation":
+        return "no curve" if value is None else f"curve of {len(value.points)} points"
     if key == "scope":
         return f"{value} tokens"
     if key == "mask_sha":

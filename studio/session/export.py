@@ -1,101 +1,101 @@
-"""A take as a WAV file beside a JSON file that says how it was made, and that the speech is synthetic."""
+"""Takes as sound files that say they are synthetic, each beside a JSON file that says how it was made."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any
 
-import studio
-from studio.atomic import reason, write_json
-from studio.audio.files import save_wav
-from studio.errors import StudioError
+from studio.atomic import write_bytes, write_json
+from studio.errors import Cancelled
+from studio.lalm.base import Content
+from studio.progress import Progress, never, no_progress
+from studio.session import provenance
+from studio.session.credentials import PARTLY_SYNTHETIC, SYNTHETIC
+from studio.session.export_options import ExportOptions
+from studio.session.mastering import Prepared, Statement, finish, prepare
+from studio.session.naming import reserve, take_name
+from studio.session.sidecar import audio_entry, heading
 from studio.session.take import Take
-
-FORMAT_VERSION = 1
-SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
-"""Sample formats by the name people choose them by."""
-
-DISCLOSURE = "Synthetic speech: made by an audio language model; no person said this in this way."
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Where a take was written, and how many samples had to be clipped to fit the sample format."""
+    """Where a take was written, and what was done on the way; ``sidecar`` is None where none was wanted."""
 
     audio: Path
-    sidecar: Path
-    clipped_samples: int
+    sidecar: Path | None
+    prepared: Prepared
 
 
-def take_name(take: Take) -> str:
-    """A file name without suffix: source, target and what was steered (``0011_000001_angry_gain_angry0.50``)."""
-    parts = [take.source_name or "take", take.settings.target]
-    steered = [f"{emotion}{strength:.2f}" for emotion, strength in take.settings.strengths.items() if strength]
-    parts += [str(take.settings.mode), *steered] if steered else ["baseline"]
-    if take.settings.seed is not None:
-        parts.append(f"seed{take.settings.seed}")
-    return re.sub(r"[^\w.+-]+", "_", " ".join(parts)).strip("._") or "take"
+def export_take(
+    take: Take, folder: Path, options: ExportOptions | None = None, *, name: str | None = None, number: int = 1
+) -> Exported:
+    """Write ``take`` into ``folder``, by default as WAV of 16 bit and a sidecar; a name that is taken gets a number.
 
-
-def export_take(take: Take, folder: Path, name: str | None = None, subtype: str = "PCM_16") -> Exported:
-    """Write ``take`` into ``folder`` as ``name.wav`` and ``name.json``; a name that is taken gets a number.
-
-    ``subtype`` is PCM_16, PCM_24 or FLOAT. Both files are written whole or not at all, and nothing is ever
-    overwritten. Raises StudioError when the folder cannot be written or the take holds no samples.
+    ``name`` goes before the template of ``options``, in which ``number`` is the take's. Every file is written whole
+    or not at all, and nothing is ever overwritten. Raises StudioError when the folder cannot be written, the take
+    holds no samples, or it cannot be signed.
     """
+    options = options or ExportOptions()
+    audio = reserve(folder, name or take_name(take, number, options.template), options.suffix)
+    sidecar = audio.with_suffix(".json") if options.sidecar else None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        audio = _reserve(folder, name or take_name(take))
-    except OSError as error:
-        raise StudioError(f"'{folder}' cannot be written to: {reason(error)}; choose another folder.") from error
-    sidecar = audio.with_suffix(".json")
-    try:
-        clipped = save_wav(audio, take.audio, subtype)
-        write_json(sidecar, sidecar_document(take, audio, subtype))
+        prepared = prepare(take.audio, options, audio.name)
+        content = finish(prepared, _statement(take, audio.stem, prepared), options)
+        write_bytes(audio, content)
+        if sidecar is not None:
+            rendered = {
+                "samples_sha256": take.audio.fingerprint(),
+                "rate": take.audio.rate,
+                "seconds": round(take.audio.seconds, 3),
+            }
+            entry = audio_entry(audio.name, content, prepared, options)
+            write_json(sidecar, heading() | {"audio": entry, "rendered": rendered} | take.describe())
     except BaseException:
         audio.unlink(missing_ok=True)
         raise
-    return Exported(audio, sidecar, clipped)
+    return Exported(audio, sidecar, prepared)
 
 
-def sidecar_document(take: Take, audio: Path, subtype: str) -> dict[str, Any]:
-    """What the sidecar says about the WAV file at ``audio``."""
-    return {
-        "format": FORMAT_VERSION,
-        "synthetic_speech": True,
-        "disclosure": DISCLOSURE,
-        "tool": {"name": "ESN Studio", "version": studio.__version__},
-        "audio": {
-            "file": audio.name,
-            "sha256": hashlib.sha256(audio.read_bytes()).hexdigest(),
-            "samples_sha256": take.audio.fingerprint(),
-            "rate": take.audio.rate,
-            "seconds": round(take.audio.seconds, 3),
-            "subtype": subtype,
-        },
-    } | take.describe()
+def export_takes(
+    takes: Sequence[tuple[int, Take]],
+    folder: Path,
+    options: ExportOptions,
+    *,
+    progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = never,
+) -> list[Exported]:
+    """Export takes with their numbers, in order; raises as ``export_take`` does, Cancelled between two when asked to.
+
+    What was written by then stays.
+    """
+    written = []
+    for done, (number, take) in enumerate(takes, start=1):
+        if cancelled():
+            raise Cancelled
+        written.append(export_take(take, folder, options, number=number))
+        progress(done / len(takes))
+    return written
 
 
-def _reserve(folder: Path, name: str) -> Path:
-    """Create an empty ``name.wav`` (or ``name-2.wav``, ...) that nobody else holds, with its sidecar's name free."""
-    for stem in _numbered(name):
-        audio = folder / f"{stem}.wav"
-        if audio.with_suffix(".json").exists():
-            continue
-        try:
-            audio.open("xb").close()
-        except FileExistsError:
-            continue
-        return audio
-    raise AssertionError("numbers never run out")
+def steering_of(take: Take) -> str:
+    """Target and steering of a take in a few words: ``angry, gain angry 0.5``."""
+    steered = [f"{emotion} {value:g}" for emotion, value in take.settings.strengths.items() if value]
+    how = f"{take.settings.mode} {', '.join(steered)}" if steered else "not steered"
+    return f"{take.settings.target}, {how}"
 
 
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    for number in count(2):
-        yield f"{name}-{number}"
+def _statement(take: Take, title: str, prepared: Prepared) -> Statement:
+    claims = provenance.claims_of(take, prepared.sound)
+    described = take.describe()
+    return Statement(
+        title=title,
+        claims=claims,
+        text=provenance.to_text(claims),
+        summary=steering_of(take),
+        created=take.created,
+        about={name: described[name] for name in ("model", "mask", "settings")},
+        # Under content lock, words and timbre are the recording's.
+        source_type=PARTLY_SYNTHETIC if take.settings.content is Content.LOCK else SYNTHETIC,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.esn.mask import EsnMask
 from studio.lalm.base import LANGUAGE, Content, ConversionRequest
@@ -21,6 +22,7 @@ class RenderSettings:
 
     ``strengths`` maps mask emotions to finite strengths >= 0 in the unit of ``mode`` (METHOD.md, section 4; for
     ``deactivate`` any positive number means on). ``layers`` is an inclusive window of layer indices, None for all.
+    ``automation`` is a curve of shares of the strengths over the source's time, None for full strength throughout.
     ``seed`` None decodes greedily. ``mask_sha`` is the mask's fingerprint, ``mask_path`` where it was read from.
     Raises StudioError when a value is out of range.
     """
@@ -33,6 +35,7 @@ class RenderSettings:
     module: str = LANGUAGE
     layers: tuple[int, int] | None = None
     scope: TokenScope = TokenScope.ALL
+    automation: Automation | None = None
     seed: int | None = None
     content: Content = Content.FREE
     model_id: str = ""
@@ -53,7 +56,7 @@ class RenderSettings:
     @property
     def is_baseline(self) -> bool:
         """Whether nothing is steered."""
-        return not any(self.strengths.values())
+        return not any(self.strengths.values()) or (self.automation is not None and self.automation.is_silent)
 
     def steering(self, mask: EsnMask | None) -> Steering | None:
         """The intervention these settings ask for with ``mask``; None for the baseline.
@@ -65,7 +68,7 @@ class RenderSettings:
         if mask is None:
             raise StudioError("Steering needs an ESN mask and none is loaded; choose one, or set every strength to 0.")
         strengths = {emotion: strength for emotion, strength in self.strengths.items() if strength}
-        return Steering(mask, self.mode, strengths, self.layers, self.scope)
+        return Steering(mask, self.mode, strengths, self.layers, self.scope, self.automation)
 
     def request(self, source: Clip, mask: EsnMask | None) -> ConversionRequest:
         """The row of a batch that renders ``source`` with these settings."""
@@ -73,7 +76,11 @@ class RenderSettings:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self) | {"strengths": dict(self.strengths), "layers": list(self.layers) if self.layers else None}
+        return asdict(self) | {
+            "strengths": dict(self.strengths),
+            "layers": list(self.layers) if self.layers else None,
+            "automation": [list(point) for point in self.automation.points] if self.automation else None,
+        }
 
     @classmethod
     def from_json(cls, document: Any) -> RenderSettings:
@@ -89,12 +96,17 @@ class RenderSettings:
                 module=str(document["module"]),
                 layers=None if window is None else (int(window[0]), int(window[1])),
                 scope=TokenScope(document["scope"]),
+                automation=_automation(document.get("automation")),
                 seed=None if document["seed"] is None else int(document["seed"]),
                 content=Content(document["content"]),
                 model_id=str(document["model_id"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise StudioError(f"The render settings are damaged ({type(error).__name__}: {error}).") from error
+
+
+def _automation(points: Any) -> Automation | None:
+    return None if points is None else Automation(tuple((float(time), float(share)) for time, share in points))
 
 
 def _optional_text(value: Any) -> str | None:

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.audio.clip import Clip
-from studio.audio.loudness import MAX_BOOST_DB, integrated_loudness, match_gains, peak_db
+from studio.audio.loudness import (
+    MAX_BOOST_DB,
+    integrated_loudness,
+    match_gains,
+    peak_db,
+    to_loudness,
+    true_peak_db,
+)
 
 
 def tone(seconds: float = 1.0, amplitude: float = 0.5, hertz: float = 997.0, rate: int = 48_000) -> Clip:
@@ -86,3 +93,32 @@ def test_a_silent_clip_is_left_alone_and_a_nearly_silent_one_is_not_lifted_witho
     assert gains[2] == pytest.approx(0.0, abs=1e-6)
     assert match_gains([silent, silent]) == [0.0, 0.0]
     assert match_gains([]) == []
+
+
+def test_true_peaks_lie_between_samples() -> None:
+    # A quarter of the rate, sampled 45 degrees off its crests: every sample is at 0.707 of the real peak.
+    phase = np.pi / 2 * np.arange(16_000) + np.pi / 4
+    clip = Clip((0.8 * np.sin(phase)).astype(np.float32), 16_000)
+    assert peak_db(clip) == pytest.approx(20 * np.log10(0.8) - 3.01, abs=0.01)
+    # The clip's own edges, where it stops at once, ring a little higher.
+    assert 20 * np.log10(0.8) - 0.1 <= true_peak_db(clip) <= 20 * np.log10(0.8) + 1.5
+
+
+@pytest.mark.parametrize("target", [-40.0, -23.0, -16.0])
+def test_a_clip_is_brought_to_a_loudness(target: float) -> None:
+    levelled = to_loudness(tone(amplitude=0.3), target)
+    assert integrated_loudness(levelled.clip) == pytest.approx(target, abs=0.05)
+    assert levelled.loudness == pytest.approx(target)
+    assert levelled.limit == ""
+
+
+def test_what_keeps_a_clip_from_its_loudness_is_said() -> None:
+    loud = to_loudness(tone(amplitude=0.3), 0.0)
+    assert true_peak_db(loud.clip) == pytest.approx(-1.0, abs=0.05)
+    assert "peaks" in loud.limit
+    faint = to_loudness(tone(amplitude=0.002), -16.0)
+    assert faint.gain == 24.0
+    assert "too quiet" in faint.limit
+    silent = to_loudness(tone(amplitude=0.0), -16.0)
+    assert silent.gain == 0.0
+    assert "next to nothing" in silent.limit

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
 
@@ -96,8 +97,8 @@ def make_mask(widths: Sequence[int], selected: Mapping[str, Sequence[tuple[int, 
     """A mask of these (layer, neuron) pairs, in any order."""
     return EsnMask(
         tuple(widths),
-        {e: torch.tensor(sorted(set(pairs)), dtype=torch.int32).reshape(-1, 2) for e, pairs in selected.items()},
-        {e: torch.zeros(len(set(pairs))) for e, pairs in selected.items()},
+        {e: np.array(sorted(set(pairs)), np.int32).reshape(-1, 2) for e, pairs in selected.items()},
+        {e: np.zeros(len(set(pairs)), np.float32) for e, pairs in selected.items()},
     )
 
 

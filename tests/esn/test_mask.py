@@ -131,7 +131,7 @@ def test_scores_belong_to_indices():
         EsnMask(WIDTHS, {}, {})
     with pytest.raises(MaskError, match="only one of indices and scores for sad"):
         EsnMask(
-            WIDTHS, {"happy": torch.zeros(0, 2, dtype=torch.int32)}, {"happy": torch.zeros(0), "sad": torch.zeros(0)}
+            WIDTHS, {"happy": np.zeros((0, 2), np.int32)}, {name: np.zeros(0, np.float32) for name in ("happy", "sad")}
         )
 
 

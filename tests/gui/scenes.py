@@ -13,14 +13,17 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWizard
 
 from studio.audio.files import load_clip, save_wav
+from studio.cli import main as run_command
 from studio.engine import JobContext
 from studio.gui.app import SWITCH_SECONDS
 from studio.gui.audition.record import RecordDialog
@@ -30,9 +33,12 @@ from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.lalm.base import LANGUAGE
 from studio.paths import resources_dir
+from studio.session.export_options import ExportOptions
 from studio.session.recordings import recordings_dir
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.standin import StandIn, loader, make_mask
+from tests.gui.wizard.driving import toy_corpus, toy_texts
+from tests.pipelines.toy import ToyJudge, ToyModel
 from tests.pulse import load_sink, unload_sink
 
 PATIENCE = 180_000
@@ -132,7 +138,7 @@ def first_minute(stage: Stage, folder: Path) -> dict[str, Any]:
         heard_after = playback.heard
         stage.wait(lambda: not playback.playing, "the end of B")
     for shown, lane in zip(state.takes, "AB", strict=True):
-        studio.export(shown, folder / f"{lane}.wav")
+        studio.exports.start([shown], folder, ExportOptions(template=lane))
     stage.wait(lambda: (folder / "B.json").exists() and not studio.chores.busy, "the exports")
     return {
         "heard_by_itself": began[:2],
@@ -153,7 +159,7 @@ def silent(stage: Stage, folder: Path) -> dict[str, Any]:
     stage.wait_for_takes(2)
     key(window, Qt.Key.Key_X)
     key(window, Qt.Key.Key_Space)
-    studio.export(studio.state.takes[1], folder / "sad.wav")
+    studio.exports.start([studio.state.takes[1]], folder, ExportOptions(template="sad"))
     stage.wait(lambda: not studio.chores.busy, "the export")
     press(window.retry)
     stage.wait(lambda: not studio.sound_worker.busy, "another look for a device")
@@ -277,7 +283,53 @@ def first_sound(stage: Stage, folder: Path) -> dict[str, Any]:
     }
 
 
-SCENES = {scene.__name__: scene for scene in (first_minute, silent, single_clip, unplugged, microphone, first_sound)}
+def review(stage: Stage, folder: Path) -> dict[str, Any]:
+    """The wizard over a job of another model: a row of its log is played, then its successes one after another."""
+    search, clips = stage.studio.search, stage.window.clips
+    heard: list[str] = []
+    clips.changed.connect(lambda: heard.append(clips.playing.stem) if isinstance(clips.playing, Path) else None)
+    wizard = stage.window.find_neurons()
+    wizard.go_on_with(toy_job(folder))
+    stage.wait(lambda: bool(wizard.run.notices.waiting), "the sentence that this model cannot go on with it")
+    wizard.run.log.select(0)
+    QTest.keyClick(wizard.run.log, Qt.Key.Key_Space)
+    stage.wait(lambda: len(heard) == 1, "a conversion of the log")
+    press(wizard.button(QWizard.WizardButton.NextButton))
+    rows = wizard.review.list.conversions
+    stage.wait(lambda: rows.rowCount() == search.found, "the list")
+    shown = [Path(str(attempt.audio)).stem for row in range(rows.rowCount()) if (attempt := rows.attempt(row))]
+    QTest.keyClick(wizard.review.list, Qt.Key.Key_Space)
+    for count in range(2, len(shown) + 2):
+        stage.wait(partial(has, heard, count), "the next conversion")
+        QTest.keyClick(wizard.review.list, Qt.Key.Key_A)
+    return {
+        "newest": Path(str(search.results.attempts[-1].audio)).stem,
+        "shown": shown,
+        "heard": heard,
+        "silent": clips.playing is None,
+        "accepted": sum(search.results.verdicts.values()),
+    }
+
+
+def has(heard: list[str], count: int) -> bool:
+    return len(heard) >= count
+
+
+def toy_job(folder: Path) -> Path:
+    """The finished job of a model that sings, in a few seconds whatever the machine is busy with."""
+    corpus, job = toy_corpus(folder / "toys", speakers=1), folder / "job"
+    line = ["identify", corpus, "--split", "all", "--rate", 0.1, "--batch", 4, "--work", job, "--out", folder / "mask"]
+    with (
+        patch("studio.lalm.catalog.load_model", lambda _name: ToyModel(toy_texts())),
+        patch("studio.judges.catalog.load_judge", lambda _name: ToyJudge()),
+    ):
+        assert run_command([*map(str, line), "--json"]) == 0
+    return job
+
+
+SCENES = {
+    scene.__name__: scene for scene in (first_minute, silent, single_clip, unplugged, microphone, first_sound, review)
+}
 
 
 def main() -> None:

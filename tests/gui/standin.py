@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-import torch
 
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS, TARGETS
@@ -48,8 +47,10 @@ _PITCH = {"neutral": 1.0, "happy": 1.12, "angry": 1.08, "sad": 0.9, "surprise": 
 class StandIn:
     """Deterministic and instant; while ``go`` is cleared it waits before every chunk but the first."""
 
-    def __init__(self, text: str = "the old house is really and you know it", *, pause: float = 0.0) -> None:
-        self.info = INFO
+    def __init__(
+        self, text: str = "the old house is really and you know it", *, pause: float = 0.0, info: ModelInfo = INFO
+    ) -> None:
+        self.info = info
         self.go = threading.Event()
         self.go.set()
         self.started = threading.Event()
@@ -123,7 +124,10 @@ class StandInJudge:
 
 
 def make_mask(
-    widths: tuple[int, ...] = WIDTHS, model_id: str = "stand-in", emotions: Sequence[str] = TARGETS
+    widths: tuple[int, ...] = WIDTHS,
+    model_id: str = "stand-in",
+    emotions: Sequence[str] = TARGETS,
+    module: str = LANGUAGE,
 ) -> EsnMask:
     """A mask whose neurons gather in early layers, differently for each emotion."""
     generator = np.random.default_rng(7)
@@ -133,9 +137,9 @@ def make_mask(
         weights = np.exp(-0.5 * ((np.arange(len(widths)) - 1.0 - place) / 1.6) ** 2) + 0.05
         layers = generator.choice(len(widths), size=total, p=weights / weights.sum())
         pairs = {(int(layer), int(generator.integers(widths[layer]))) for layer in layers}
-        indices[emotion] = torch.tensor(sorted(pairs), dtype=torch.int32)
-        scores[emotion] = torch.ones(len(pairs), dtype=torch.float32)
-    facts = {"model_id": model_id, "module": LANGUAGE, "selector": "CAS", "rate": 0.05, "cap": 50, "judge": "embedded"}
+        indices[emotion] = np.array(sorted(pairs), np.int32)
+        scores[emotion] = np.ones(len(pairs), np.float32)
+    facts = {"model_id": model_id, "module": module, "selector": "CAS", "rate": 0.05, "cap": 50, "judge": "embedded"}
     return EsnMask(widths, indices, scores, facts)
 
 

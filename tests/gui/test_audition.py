@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
-import soundfile
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from studio.gui.audition.takerow import TakeDelegate
@@ -230,25 +225,6 @@ def test_a_typed_transcript_is_what_words_are_counted_against(qtbot: QtBot, wind
     wait_for_takes(qtbot, window, 1)
     assert window.studio.state.takes[0].take.wer == pytest.approx(1 / 9)
     assert "old" in window.lanes.lanes["A"].words.toolTip()
-
-
-def test_export_writes_wav_and_sidecar(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    choose_target(window, "angry")
-    wait_for_takes(qtbot, window, 1)
-    target = tmp_path / "angry.wav"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(target), ""))
-    key(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(window.notices.isVisible, timeout=PATIENCE)
-    assert "Exported take 1 as angry.wav" in window.notices.text.text()
-    samples, rate = soundfile.read(target, dtype="float32")
-    take = window.studio.state.takes[0].take
-    assert rate == take.audio.rate
-    assert samples == pytest.approx(take.audio.samples, abs=2 / 32768)
-    document = json.loads(target.with_suffix(".json").read_text())
-    assert document["synthetic_speech"] is True
-    assert document["settings"]["target"] == "angry"
 
 
 def test_another_demo_line_clears_the_lanes_and_keeps_the_takes(qtbot: QtBot, window: MainWindow) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 from pytestqt.qtbot import QtBot
 
 from studio.esn.mask import EsnMask
+from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
-from tests.gui.driving import PATIENCE, choose_target, drop, press, wait_for_takes
-from tests.gui.standin import WIDTHS, make_mask
+from studio.lalm.base import LANGUAGE, SYNTHESIS
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, drop, press, wait_for_takes
+from tests.gui.standin import INFO, WIDTHS, StandIn, loader, make_mask
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
@@ -124,9 +126,9 @@ def cut_short(path: Path) -> None:
 def out_of_range(path: Path) -> None:
     mask = make_mask()
     wide = EsnMask((4096,) * len(WIDTHS), mask.indices, mask.scores, mask.metadata)
-    pairs = torch.tensor([[0, 1], [1, 4000]], dtype=torch.int32)
+    pairs = np.array([[0, 1], [1, 4000]], np.int32)
     indices, scores = dict(wide.indices), dict(wide.scores)
-    indices["angry"], scores["angry"] = pairs, torch.ones(2)
+    indices["angry"], scores["angry"] = pairs, np.ones(2, np.float32)
     content = EsnMask(wide.widths, indices, scores, mask.metadata).to_bytes()
     path.write_bytes(content.replace(b"4096", b"0768"[-4:]).replace(b"0768", b" 768"))
 
@@ -143,6 +145,44 @@ def test_masks_that_do_not_fit(qtbot: QtBot, window: MainWindow, tmp_path: Path,
     assert "Something went wrong" not in window.notices.text.text()
     assert window.studio.state.mask is before
     assert window.top.mask_box.currentText() == chosen
+
+
+def test_a_mask_of_a_module_the_model_has_not_got(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "synthesis.esn.safetensors"
+    make_mask(module=SYNTHESIS).save(path)
+    drop(window, path)
+    qtbot.waitUntil(window.notices.isVisible, timeout=PATIENCE)
+    [notice] = window.notices.waiting
+    assert notice.text == (
+        "'synthesis.esn.safetensors' holds neurons of a synthesis module, and Stand-in has only language; choose a "
+        "mask made for this model."
+    )
+
+
+def test_masks_steer_the_module_they_were_made_for(
+    qtbot: QtBot, open_window: Callable[[Loader], MainWindow], tmp_path: Path
+) -> None:
+    model = StandIn(info=replace(INFO, gates={LANGUAGE: WIDTHS, SYNTHESIS: WIDTHS[:4]}))
+    window = open_window(loader(model, tmp_path / "masks"))
+    state = window.studio.state
+    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    window.studio.choose_layers((1, 2))
+    path = tmp_path / "synthesis.esn.safetensors"
+    make_mask(WIDTHS[:4], module=SYNTHESIS).save(path)
+    drop(window, path)
+    qtbot.waitUntil(lambda: state.mask is not None and state.mask.path == path, timeout=PATIENCE)
+    assert state.mask is not None
+    assert ("Module", "synthesis") in state.mask.facts
+    assert state.steer.layers is None, "layers of the other module mean nothing here"
+    choose_target(window, "angry")
+    drag_slider(window, "angry", 0.8)
+    wait_for_takes(qtbot, window, 2)
+    baseline, steered = sorted(state.takes, key=lambda shown: not shown.take.settings.is_baseline)
+    assert (baseline.take.settings.module, steered.take.settings.module) == (LANGUAGE, SYNTHESIS)
+    window.studio.keeper.open_mask(tmp_path / "masks" / "CAS-5.esn.safetensors")
+    qtbot.waitUntil(lambda: state.steer.module == LANGUAGE, timeout=PATIENCE)
+    wait_for_takes(qtbot, window, 3)
+    assert state.takes[-1].take.settings.module == LANGUAGE
 
 
 def test_a_fitting_mask_from_elsewhere_is_used(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_cancel_midway_and_render_again(
     assert not window.notices.isVisible()
     drag_slider(window, "angry", 0.5)
     wait_for_takes(qtbot, window, 2)
-    baseline, steered = state.takes
+    steered, baseline = state.takes
     assert baseline.take.settings.is_baseline
     assert steered.take.settings.strengths["angry"] > 0.4
     assert steered.take.audio.seconds > 0.5

@@ -107,6 +107,14 @@ def test_a_render_is_heard_before_it_ends(null_sink: NullSink, tmp_path: Path) -
     assert seen["errors"] == []
 
 
+def test_conversions_are_heard_one_after_another_in_the_review(null_sink: NullSink, tmp_path: Path) -> None:
+    seen = play("review", tmp_path, null_sink.env)
+    assert seen["shown"]
+    assert seen["heard"] == [seen["newest"], *seen["shown"]], "the newest of the log; then a verdict plays the next"
+    assert seen["silent"], "nothing comes after the last"
+    assert seen["accepted"] == len(seen["shown"])
+
+
 def test_without_a_sound_device_everything_else_works(tmp_path: Path) -> None:
     seen = play("silent", tmp_path, silent_env())
     assert seen["play_enabled"] is False

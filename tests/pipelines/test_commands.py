@@ -13,6 +13,7 @@ from studio.corpora.base import Utterance
 from studio.corpora.layouts import read_corpus
 from studio.corpora.splits import choose_split, load_split
 from studio.esn.mask import EsnMask
+from studio.pipelines.recipe import Recipe, load_recipe
 from tests.pipelines.conftest import make_corpus, texts_of
 from tests.pipelines.toy import ToyJudge, ToyModel
 
@@ -69,6 +70,11 @@ def test_identify_keeps_the_split_it_used(listed, made, tmp_path):
     assert load_split(tmp_path / "toy.job" / "split.json", utterances) == choose_split("manifest", utterances, 3)
 
 
+def test_identify_keeps_what_was_asked_for(listed, made):
+    recipe = load_recipe(made.with_name("toy.job"))
+    assert recipe == Recipe(corpus=listed[0], part="all", rate=0.2, keep_audio=False)
+
+
 def test_identify_says_what_a_person_should_know(listed, tmp_path, capsys):
     out = tmp_path / "toy.esn.safetensors"
     assert run("identify", listed[0], "--rate", 0.2, "--out", out, "--work", tmp_path / "work", "--limit", 4) == 0
@@ -120,11 +126,15 @@ def test_parts_made_apart_are_merged_into_the_mask_of_one_run(listed, tmp_path, 
     capsys.readouterr()
     assert run("job", "merge", tmp_path / "1.job", tmp_path / "2.job", "--out", tmp_path / "job", "--json") == 0
     merged = json.loads(capsys.readouterr().out)
+    assert load_recipe(tmp_path / "job") == load_recipe(tmp_path / "whole.job"), "the window can open it"
+    for emotion, kinds in merged["rejections"].items():
+        assert sum(kinds.values()) == merged["attempts"][emotion] - merged["successes"][emotion]
     assert run("select", tmp_path / "job", "--rate", 0.2, "--out", tmp_path / "mask") == 0
     assert (tmp_path / "mask").read_bytes() == (tmp_path / "whole").read_bytes()
     capsys.readouterr()
     assert run("job", "show", tmp_path / "job") == 0
     shown = capsys.readouterr().out
+    assert "rejected: heard as " in shown
     for emotion, count in merged["attempts"].items():
         assert f"{emotion:9} {merged['successes'][emotion]:4} of {count} conversions succeeded\n" in shown
     assert run("job", "merge", tmp_path / "1.job", "--out", tmp_path / "job") == 1

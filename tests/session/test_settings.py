@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from studio.emotions import EMOTIONS, TARGETS
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, TokenScope
 from studio.lalm.base import Content
 from studio.session.settings import RenderSettings
@@ -27,6 +28,10 @@ SETTINGS = st.builds(
     module=st.sampled_from(["language", "synthesis"]),
     layers=st.none() | st.tuples(st.integers(0, 5), st.integers(5, 40)),
     scope=st.sampled_from(TokenScope),
+    automation=st.none()
+    | st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1)), min_size=1, unique_by=lambda point: point[0]).map(
+        lambda points: Automation(tuple(sorted(points)))
+    ),
     seed=st.none() | st.integers(0, 2**63 - 1),
     content=st.sampled_from(Content),
     model_id=st.text(),

@@ -82,7 +82,9 @@ def changed_text(above: ShownTake | None, shown: ShownTake) -> str:
 def summary(shown: ShownTake) -> str:
     """What steered a take, in a few words."""
     settings = shown.take.settings
-    return steering_summary(settings.target, str(settings.mode), settings.strengths, settings.layers)
+    return steering_summary(
+        settings.target, str(settings.mode), settings.strengths, settings.layers, curve=settings.automation is not None
+    )
 
 
 def _passes(shown: ShownTake, wanted: Arrangement) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from studio.esn.automation import Point
 from studio.gui import theme
 from studio.gui.analysis import Drawing
+from studio.gui.audition.tracks import draw_energy, draw_spectrogram
 from studio.gui.formats import clock
 from studio.gui.timeaxis import TimeAxis
 
@@ -219,6 +222,8 @@ class WaveCanvas(TimeCanvas):
         super().__init__(axis)
         self._lane = lane
         self._drawing: Drawing | None = None
+        self._curve: list[tuple[float, float]] = []
+        self._tracks: frozenset[str] = frozenset()
         self._hint = ""
         self._heard = False
         self._scale = 1.0
@@ -238,6 +243,22 @@ class WaveCanvas(TimeCanvas):
         self._drawing = drawing
         self._hint = hint
         self.redraw()
+
+    def show_curve(self, points: Sequence[Point] | None, seconds: float) -> None:
+        """Draw the intensity curve a take was made with, from 0 at the bottom to 1 at the top.
+
+        ``seconds`` is the length of the source its times are of; the take's own length stretches with them.
+        """
+        curve = [(time / seconds, share) for time, share in points or ()]
+        if curve != self._curve:
+            self._curve = curve
+            self.redraw()
+
+    def show_tracks(self, tracks: frozenset[str]) -> None:
+        """Draw other tracks."""
+        if tracks != self._tracks:
+            self._tracks = tracks
+            self.redraw()
 
     def show_scale(self, scale: float) -> None:
         """Draw the waveform this many times as high; all lanes share one scale."""
@@ -266,11 +287,22 @@ class WaveCanvas(TimeCanvas):
                 self.rect().adjusted(16, 0, -16, 0), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._hint
             )
             return
-        self._draw_pitch_marks(painter, colours)
-        self._draw_wave(painter, self._drawing, colours)
-        if self._drawing.pitch is not None:
-            self._draw_pitch(painter, self._drawing, colours)
-        self._name_pitch_marks(painter, colours)
+        drawing, tracks = self._drawing, self._tracks
+        span, size = (self.axis.start, self.axis.stop), (self.width(), self.height())
+        if "spectrogram" in tracks and drawing.spectrum is not None:
+            draw_spectrogram(painter, drawing.spectrum, span, size)
+        if "pitch" in tracks:
+            self._draw_pitch_marks(painter, colours)
+        if "waveform" in tracks:
+            self._draw_wave(painter, drawing, colours)
+        if "energy" in tracks and drawing.spectrum is not None:
+            draw_energy(painter, drawing.spectrum.level, span, size)
+        if "pitch" in tracks and drawing.pitch is not None:
+            self._draw_pitch(painter, drawing, colours)
+        if self._curve:
+            self._draw_curve(painter, self._drawing.seconds, colours)
+        if "pitch" in tracks:
+            self._name_pitch_marks(painter, colours)
 
     def pitch_ys(self, hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Pixels of pitches on the lanes' common logarithmic scale; NaN stays NaN."""
@@ -310,6 +342,13 @@ class WaveCanvas(TimeCanvas):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40))
         painter.drawPolygon(outline)
+
+    def _draw_curve(self, painter: QPainter, seconds: float, colours: theme.Colours) -> None:
+        ends = ((0.0, self._curve[0][1]), *self._curve, (1.0, self._curve[-1][1]))
+        line = [QPointF(self.x_of(place * seconds), 4 + (1 - share) * (self.height() - 8)) for place, share in ends]
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine))
+        painter.drawPolyline(line)
 
     def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         assert drawing.pitch is not None

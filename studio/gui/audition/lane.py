@@ -63,6 +63,8 @@ class LaneView(QFrame):
         self.lane = lane
         self.listen = ListenButton(lane)
         self.title = ElidedLabel()
+        self.meter = small()
+        self.meter.setToolTip("Level at the playhead")
         self.gain = small()
         self.gain.setToolTip("Gain of level matching (ITU-R BS.1770)")
         self.length = small()
@@ -81,7 +83,7 @@ class LaneView(QFrame):
         header.setSpacing(8)
         header.addWidget(self.listen)
         header.addWidget(self.title, 1)
-        for label in (self.flags, self.wer, self.gain, self.length):
+        for label in (self.flags, self.wer, self.meter, self.gain, self.length):
             header.addWidget(label)
         if lane != "source":
             self.lock = QToolButton()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollBar, QToolButton, QVBoxLayout, QWidget
 
 from studio.gui.audition.canvas import Ruler
+from studio.gui.audition.curve import CurveLane
 from studio.gui.audition.lane import LaneView
+from studio.gui.audition.tracks import TrackToggles, level_at
 from studio.gui.audition.trim import TrimBar
 from studio.gui.formats import clock, decibels
 from studio.gui.icons import icon
@@ -36,6 +40,9 @@ class LanesView(QWidget):
         self._axis = axis
         self.lanes = {lane: LaneView(axis, lane) for lane in LANES}
         self.ruler = Ruler(axis)
+        self.curve = CurveLane(axis)
+        self.tracks = TrackToggles(state)
+        self.lanes[SOURCE].header.addWidget(self.tracks)
         self.trim = TrimBar(state, axis)
         self.trim_button = self._trim_button()
         self.lanes[SOURCE].header.addWidget(self.trim_button)
@@ -49,6 +56,8 @@ class LanesView(QWidget):
         layout.addWidget(self.ruler)
         for lane in LANES:
             layout.addWidget(self.lanes[lane], 1)
+            if lane == SOURCE:
+                layout.addWidget(self.curve)
         layout.addWidget(self._bar)
         self.ruler.scrub_asked.connect(self.scrub_asked)
         for view in self.lanes.values():
@@ -56,6 +65,7 @@ class LanesView(QWidget):
             view.canvas.pressed.connect(view.listen.click)
             view.listen_asked.connect(self.listen_asked)
             view.lock_toggled.connect(state.set_locked)
+        self.curve.edited.connect(lambda points: state.set_steer(replace(state.steer, automation=points)))
         self._bar.valueChanged.connect(self._scroll)
         axis.view_changed.connect(self._show_view)
         state.source_changed.connect(self._show_source)
@@ -63,7 +73,10 @@ class LanesView(QWidget):
         state.locks_changed.connect(self._show_locks)
         state.gains_changed.connect(self._show_gains)
         state.options_changed.connect(self._show_gains)
+        state.options_changed.connect(self._show_tracks)
+        axis.playhead_changed.connect(self._show_levels)
         state.steer_changed.connect(self._show_hints)
+        state.steer_changed.connect(self._show_curve)
         self.refresh()
 
     def _trim_button(self) -> QToolButton:
@@ -83,6 +96,8 @@ class LanesView(QWidget):
         self._show_locks()
         self._show_gains()
         self._show_view()
+        self._show_tracks()
+        self.tracks.refresh()
         self.ruler.redraw()
 
     def show_heard(self, lane: str) -> None:
@@ -106,7 +121,12 @@ class LanesView(QWidget):
             view.canvas.show_drawing(source.drawing)
             note = "No transcript: type the words on the left, or let the first render fill them in."
             view.show_words(transcript_words(source.reference), note)
+        self._show_curve()
         self._fit_axis()
+
+    def _show_curve(self) -> None:
+        source = self._state.source
+        self.curve.show_points(self._state.steer.automation, source.drawing.seconds if source is not None else 0.0)
 
     def _show_lane(self, lane: str) -> None:
         view, content = self.lanes[lane], self._state.lanes[lane]
@@ -117,6 +137,9 @@ class LanesView(QWidget):
         seconds = content.drawing.seconds if content is not None and content.drawing is not None else None
         view.length.setText(clock(seconds) if seconds is not None else "")
         view.canvas.show_drawing(content.drawing if content is not None else None, self._hint(lane))
+        view.canvas.show_curve(
+            shown.steer.automation if shown is not None else None, shown.source.seconds if shown else 0
+        )
         view.flags.setText(take_flags(shown.take) if shown is not None else "")
         view.flags.setToolTip(flags_help(shown.take) if shown is not None else "")
         text, bad = take_wer(shown.take) if shown is not None else ("", False)
@@ -157,6 +180,19 @@ class LanesView(QWidget):
         for lane, view in self.lanes.items():
             gain = self._state.gains.get(lane) if self._state.level_match else None
             view.gain.setText(decibels(gain) if gain is not None else "")
+
+    def _show_tracks(self) -> None:
+        for view in self.lanes.values():
+            view.canvas.show_tracks(self._state.tracks)
+        self._show_levels()
+
+    def _show_levels(self, _seconds: float = 0.0) -> None:
+        for lane, view in self.lanes.items():
+            held = self._state.source if lane == SOURCE else self._state.lanes[lane]
+            drawing = held.drawing if held is not None else None
+            shown = drawing is not None and "energy" in self._state.tracks
+            level = level_at(drawing.spectrum, self._axis.playhead) if shown and drawing is not None else None
+            view.meter.setText(f"{decibels(level)}FS" if level is not None else "")
 
     def _fit_axis(self) -> None:
         drawings = [self._state.source.drawing] if self._state.source is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
@@ -36,6 +37,8 @@ class SteeringPanel(QWidget):
     """Shows and edits ``state.steer``; ``render_asked`` when Render is pressed."""
 
     render_asked = Signal()
+    sheet_asked = Signal()
+    auto_asked = Signal()
 
     def __init__(self, state: StudioState) -> None:
         super().__init__()
@@ -47,6 +50,7 @@ class SteeringPanel(QWidget):
         self.rows = {emotion: IntensityRow(emotion) for emotion in TARGETS}
         self.scale = ZoneScale()
         self.reset_button = link("reset", "Set all intensities to zero")
+        self.auto_button = link("auto", "Find the strongest intensity that keeps words and voice")
         self.strip = LayerStrip()
         self.first, self.last = _layer_box("First layer"), _layer_box("Last layer")
         self.all_layers = link("all layers", "Steer all layers")
@@ -71,6 +75,8 @@ class SteeringPanel(QWidget):
         self.render_button = QPushButton("Render")
         self.render_button.setObjectName("primary")
         self.render_button.setMinimumHeight(34)
+        self.sheet_button = QPushButton("Ladder…")
+        self.sheet_button.setMinimumHeight(34)
         self._lay_out()
         self._connect()
         for show in (self._show_steer, self._show_mask, self._show_model, self._show_options):
@@ -79,6 +85,11 @@ class SteeringPanel(QWidget):
     def allow_render(self, reason: str | None) -> None:
         """Enable Render, or disable it with the reason to show on hover."""
         explain(self.render_button, reason is None, reason or "", "Render the take (R)")
+
+    def allow_batches(self, sheet: str | None, auto: str | None) -> None:
+        """Enable ladder and auto-intensity, or disable them with the reason to show on hover."""
+        explain(self.sheet_button, sheet is None, sheet or "", "Several strengths or all emotions at once (K)")
+        explain(self.auto_button, auto is None, auto or "", "Find the strongest that keeps words and voice (I)")
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -94,7 +105,7 @@ class SteeringPanel(QWidget):
         section(heading("Mode"), self.modes)
         intensities = QVBoxLayout()
         intensities.setSpacing(0)
-        layout.addWidget(heading("Intensity", self.reset_button))
+        layout.addWidget(heading("Intensity", self.auto_button, self.reset_button))
         for row in self.rows.values():
             intensities.addWidget(row)
         intensities.addWidget(self.scale)
@@ -124,7 +135,11 @@ class SteeringPanel(QWidget):
         checks.addWidget(self.auto_play)
         layout.addLayout(checks)
         layout.addSpacing(4)
-        layout.addWidget(self.render_button)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.render_button, 2)
+        buttons.addWidget(self.sheet_button, 1)
+        layout.addLayout(buttons)
 
     def _connect(self) -> None:
         state = self._state
@@ -132,7 +147,11 @@ class SteeringPanel(QWidget):
         self.modes.chosen.connect(self._choose_mode)
         for row in self.rows.values():
             row.edited.connect(self._choose_strength)
-        self.reset_button.clicked.connect(lambda: state.set_steer(replace(state.steer, strengths={})))
+            row.label.mute_asked.connect(partial(self._mute, row.emotion))
+            row.label.solo_asked.connect(partial(self._solo, row.emotion))
+        self.reset_button.clicked.connect(
+            lambda: state.set_steer(replace(state.steer, strengths={}, muted=frozenset()))
+        )
         self.strip.window_chosen.connect(lambda window: state.set_steer(replace(state.steer, layers=window)))
         self.first.valueChanged.connect(lambda value: self._choose_layers(value, max(value, self.last.value())))
         self.last.valueChanged.connect(lambda value: self._choose_layers(min(value, self.first.value()), value))
@@ -143,6 +162,8 @@ class SteeringPanel(QWidget):
         self.auto_render.toggled.connect(lambda on: state.set_options(auto_render=on))
         self.auto_play.toggled.connect(lambda on: state.set_options(auto_play=on))
         self.render_button.clicked.connect(self.render_asked)
+        self.sheet_button.clicked.connect(self.sheet_asked)
+        self.auto_button.clicked.connect(self.auto_asked)
         state.steer_changed.connect(self._show_steer)
         state.mask_changed.connect(self._show_mask)
         state.model_changed.connect(self._show_model)
@@ -151,6 +172,15 @@ class SteeringPanel(QWidget):
     def _choose_strength(self, emotion: str, value: float) -> None:
         steer = self._state.steer
         self._state.set_steer(replace(steer, strengths={**steer.strengths, emotion: value}))
+
+    def _reset(self) -> None:
+        self._state.set_steer(replace(self._state.steer, strengths={}, muted=frozenset()))
+
+    def _mute(self, emotion: str) -> None:
+        self._state.set_steer(self._state.steer.mute(emotion))
+
+    def _solo(self, emotion: str) -> None:
+        self._state.set_steer(self._state.steer.solo(emotion))
 
     def _choose_mode(self, mode: str) -> None:
         steer = self._state.steer
@@ -167,11 +197,14 @@ class SteeringPanel(QWidget):
         self.modes.show_value(steer.mode)
         for emotion, row in self.rows.items():
             row.show_value(steer.mode, steer.strengths.get(emotion, 0.0))
+            row.label.show_muted(muted=emotion in steer.muted)
         self.scale.show_mode(steer.mode)
         self.content.show_value(steer.content)
         self.scope.show_value(steer.scope)
         self.seed.show_seed(steer.seed)
-        explain(self.reset_button, not steer.is_baseline, "All intensities are zero", "Set all intensities to zero")
+        explain(
+            self.reset_button, any(steer.strengths.values()), "All intensities are zero", "Set all intensities to zero"
+        )
         self._show_layers()
 
     def _show_mask(self) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSizePolicy, QSlider, QStackedWidget, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QSizePolicy,
+    QSlider,
+    QStackedWidget,
+    QWidget,
+)
 
 from studio.emotions import COLOURS, INITIALS
 from studio.gui import theme
@@ -125,25 +134,47 @@ class ZonedSlider(QSlider):
         painter.drawEllipse(QRectF(knob_x - radius, middle - radius, 2 * radius, 2 * radius))
 
 
-class EmotionLabel(QWidget):
-    """An emotion's initial on its colour, and its name."""
+class EmotionLabel(QAbstractButton):
+    """An emotion's initial on its colour, and its name; pressing it mutes the emotion, with Shift all others."""
+
+    mute_asked = Signal()
+    solo_asked = Signal()
 
     def __init__(self, emotion: str) -> None:
         super().__init__()
         self._emotion = emotion
+        self._muted = False
         self.setFixedSize(LABEL_WIDTH, 24)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.clicked.connect(self._ask)
+        self.show_muted(muted=False)
+
+    def show_muted(self, *, muted: bool) -> None:
+        """Strike the name through, or not."""
+        self._muted = muted
+        self.setAccessibleName(f"Hear {self._emotion} again" if muted else f"Mute {self._emotion}")
+        state = f"{self._emotion} is muted: its intensity counts as zero. " if muted else ""
+        self.setToolTip(f"{state}Click to {'hear it again' if muted else 'mute'}, Shift+click for solo")
+        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw badge and name."""
+        heard = self.isEnabled() and not self._muted
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        paint_badge(
-            painter, QRectF(0, 3, 18, 18), INITIALS[self._emotion], COLOURS[self._emotion], enabled=self.isEnabled()
-        )
+        paint_badge(painter, QRectF(0, 3, 18, 18), INITIALS[self._emotion], COLOURS[self._emotion], enabled=heard)
         colours = theme.current()
-        painter.setFont(theme.font())
-        painter.setPen(QColor(colours.text if self.isEnabled() else colours.faint))
+        font = theme.font()
+        font.setStrikeOut(self._muted)
+        font.setUnderline(self.isEnabled() and (self.underMouse() or self.hasFocus()))
+        painter.setFont(font)
+        painter.setPen(QColor(colours.text if heard else colours.faint))
         painter.drawText(self.rect().adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, self._emotion)
+
+    def _ask(self) -> None:
+        shift = bool(QApplication.keyboardModifiers() & Qt.KeyboardModifier.ShiftModifier)
+        (self.solo_asked if shift else self.mute_asked).emit()
 
 
 class IntensityRow(QWidget):
@@ -165,7 +196,7 @@ class IntensityRow(QWidget):
         self.value.setAccessibleName(f"Intensity of {emotion}, typed")
         self.switch = Switch(COLOURS[emotion])
         self.switch.setAccessibleName(f"Deactivate {emotion} neurons")
-        self._label = EmotionLabel(emotion)
+        self.label = EmotionLabel(emotion)
         strength_page = QWidget()
         page_layout = QHBoxLayout(strength_page)
         page_layout.setContentsMargins(0, 0, 0, 0)
@@ -183,7 +214,7 @@ class IntensityRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING)
-        layout.addWidget(self._label)
+        layout.addWidget(self.label)
         layout.addWidget(self._pages, 1)
         self.setFixedHeight(32)
         self.slider.valueChanged.connect(lambda _value: self._edit(self.slider.strength))

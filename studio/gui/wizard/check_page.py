@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QStringListModel
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, QStringListModel, Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSpinBox,
     QStackedWidget,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -24,14 +26,15 @@ from studio.emotions import EMOTIONS
 from studio.gui.widgets.layout import heading, small, tight
 from studio.gui.widgets.progress import ThinBar
 from studio.gui.wizard.page import Page
-from studio.gui.wizard.recipe import EVERYTHING, IDENTIFICATION
 from studio.gui.wizard.search import Search
 from studio.gui.wizard.tables import Table
+from studio.pipelines.recipe import EVERYTHING, IDENTIFICATION
 
 if TYPE_CHECKING:
     from studio.corpora.check import CorpusReport
     from studio.gui.wizard.work import Checked
 
+_LINE_HEIGHT = 24
 _PARTS = {
     IDENTIFICATION: "Identification",
     "development": "Development",
@@ -66,34 +69,37 @@ class CheckPage(Page):
         self.problems.setAccessibleName("Problems found")
         self.problems.setUniformItemSizes(True)
         self.problems.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self._problem_lines = QStringListModel()
+        self.problems.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.problems.setItemDelegate(_Elided(self.problems))
+        self._problem_lines = _Lines()
         self.problems.setModel(self._problem_lines)
         self.split = Table("Split of the corpus")
         self.part = QComboBox()
         self.part.setAccessibleName("Part of the corpus to use")
+        self.part.setFixedHeight(28)
         self.limit = QSpinBox()
         self.limit.setAccessibleName("Recordings to use at most")
         self.limit.setRange(0, 1_000_000)
         self.limit.setKeyboardTracking(False)
         self.limit.setSpecialValueText("all")
-        self.limit.setFixedWidth(88)
+        self.limit.setFixedSize(88, 28)
         self.limit.setToolTip("At most this many recordings, drawn as evenly over the speakers as they allow; 0 is all")
         self._lay_out()
-        self.stop.clicked.connect(search.stop_check)
-        self.again.clicked.connect(search.check)
+        self.stop.clicked.connect(search.corpus.stop)
+        self.again.clicked.connect(self._check)
         self.part.activated.connect(self._take)
         self.limit.valueChanged.connect(self._take)
-        search.check_changed.connect(self._show)
-        search.check_progress.connect(self._show_share)
+        search.corpus.changed.connect(self._show)
+        search.corpus.progress.connect(self._show_share)
         self._show()
 
     def initializePage(self) -> None:
         """Check at once."""
-        self._search.check()
+        self._check()
 
     def cleanupPage(self) -> None:
         """Going back stops the check."""
-        self._search.stop_check()
+        self._search.corpus.stop()
 
     def validatePage(self) -> bool:
         """Take in what is still being typed."""
@@ -102,14 +108,14 @@ class CheckPage(Page):
 
     def lacking(self) -> str | None:
         """Why one cannot go on."""
-        checked, recipe = self._search.checked, self._search.recipe
-        if self._search.checking:
+        corpus, recipe = self._search.corpus, self._search.recipe
+        if corpus.checking:
             return "The corpus is being checked."
-        if checked is None:
+        if corpus.checked is None:
             return "The corpus has not been checked."
-        if not checked.usable.get(EVERYTHING):
+        if not corpus.checked.usable.get(EVERYTHING):
             return "There is no neutral recording with a transcript in it; identification starts from those."
-        if not checked.usable.get(recipe.part):
+        if not corpus.checked.usable.get(recipe.part):
             return "This part has no neutral recording with a transcript; choose another part."
         return None
 
@@ -170,20 +176,24 @@ class CheckPage(Page):
             self._search.set_recipe(replace(recipe, part=str(part), limit=self.limit.value() or None))
             self.completeChanged.emit()
 
+    def _check(self) -> None:
+        self._search.corpus.check(self._search.recipe)
+
     def _show_share(self, share: float) -> None:
         self.bar.show_share(share)
+        self.status.setText(f"Reading {self._search.recipe.corpus}")
 
     def _show(self) -> None:
-        search = self._search
-        self.pages.setCurrentIndex(0 if search.checked is None else 1)
-        self.bar.setVisible(search.checking)
-        self.stop.setVisible(search.checking)
-        self.again.setVisible(not search.checking)
-        self.status.setText(f"Reading {search.recipe.corpus}" if search.checking else "The corpus was not checked.")
-        if search.checking:
-            self.bar.show_share(0.0)
-        if search.checked is not None:
-            self._show_report(search.checked)
+        corpus, where = self._search.corpus, self._search.recipe.corpus
+        self.pages.setCurrentIndex(0 if corpus.checked is None else 1)
+        self.bar.setVisible(corpus.checking)
+        self.stop.setVisible(corpus.checking)
+        self.again.setVisible(not corpus.checking)
+        self.status.setText(f"Looking for recordings in {where}" if corpus.checking else "The corpus was not checked.")
+        if corpus.checking:
+            self.bar.show_busy()
+        if corpus.checked is not None:
+            self._show_report(corpus.checked)
         self.completeChanged.emit()
 
     def _show_report(self, checked: Checked) -> None:
@@ -218,6 +228,20 @@ class CheckPage(Page):
         for control in (self.part, self.limit):
             control.blockSignals(False)
         self._take()
+
+
+class _Lines(QStringListModel):
+    """Lines that are whole on hover."""
+
+    def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        return super().data(index, Qt.ItemDataRole.DisplayRole if role == Qt.ItemDataRole.ToolTipRole else role)
+
+
+class _Elided(QStyledItemDelegate):
+    """Lines as wide as the list is, which end in an ellipsis where they do not fit."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(0, _LINE_HEIGHT)
 
 
 def facts_of(report: CorpusReport) -> Sequence[tuple[str, str]]:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from studio.audio.clip import Clip
 from studio.emotions import COLOURS, INITIALS
 from studio.gui import theme
 from studio.gui.formats import percent
@@ -88,7 +89,7 @@ class ConversionsList(QListView):
         super().__init__()
         self.conversions = ConversionsModel(verdict)
         self.reviewing = reviewing
-        self.playing: Path | None = None
+        self.playing: Path | Clip | None = None
         self.folder: Path | None = None
         self._empty = empty
         self.setModel(self.conversions)
@@ -109,9 +110,9 @@ class ConversionsList(QListView):
         """Select a row and bring it into view."""
         self.setCurrentIndex(self.conversions.index(row))
 
-    def show_playing(self, path: Path | None) -> None:
+    def show_playing(self, item: Path | Clip | None) -> None:
         """Mark the row that is heard."""
-        self.playing = path
+        self.playing = item
         self.viewport().update()
 
     def is_playing(self, attempt: Attempt) -> bool:

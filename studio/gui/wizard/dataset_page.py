@@ -1,11 +1,12 @@
-"""First page: which corpus, or an unfinished search to go on with."""
+"""First page: which corpus, or a search to go on with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QComboBox, QFileDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton
 
@@ -13,7 +14,7 @@ from studio.corpora.layouts import AUTO, LAYOUTS
 from studio.gui.widgets.layout import heading, small
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
-from studio.paths import resources_dir
+from studio.paths import resources_dir, user_data_dir
 
 _TITLES = {
     "manifest": "Manifest (CSV, TSV, JSONL)",
@@ -33,10 +34,10 @@ _SHAPES = (
 
 
 class DatasetPage(Page):
-    """Chooses the corpus; ``resume_asked`` and ``forget_asked`` are about a search that was left."""
+    """Chooses the corpus; ``resume_asked`` and ``forget_asked`` carry the folder of a search that was left."""
 
-    resume_asked = Signal()
-    forget_asked = Signal()
+    resume_asked = Signal(object)
+    forget_asked = Signal(object)
 
     def __init__(self, search: Search) -> None:
         super().__init__(
@@ -54,17 +55,21 @@ class DatasetPage(Page):
         self.choose_file = QPushButton("Choose manifest…")
         self.demo = QPushButton("Use the demo corpus")
         self.demo.setToolTip("The recordings that ship with the studio: ten speakers, 60 neutral lines each")
+        self.open_job = QPushButton("Open a job folder…")
+        self.open_job.setToolTip("Go on with a search that was made before, here or by esn-studio identify")
         self.layout_box = QComboBox()
         self.layout_box.setAccessibleName("Layout of the corpus")
         self.layout_box.addItem("Detect automatically", AUTO)
         for name in LAYOUTS:
             self.layout_box.addItem(_TITLES.get(name, name), name)
         self._build_left_behind()
+        self.first = self.path
         self._lay_out()
         self.path.textChanged.connect(self._take)
         self.layout_box.activated.connect(self._take)
         self.choose.clicked.connect(self._ask_folder)
         self.choose_file.clicked.connect(self._ask_file)
+        self.open_job.clicked.connect(self._ask_job)
         self.demo.clicked.connect(lambda: self.path.setText(str(resources_dir() / "demo")))
         search.recipe_changed.connect(self._show)
         self._show()
@@ -74,12 +79,13 @@ class DatasetPage(Page):
         """Why one cannot go on."""
         return None if self.path.text().strip() else "Choose a corpus folder or a manifest first."
 
-    def show_left_behind(self, folder: Path | None) -> None:
-        """Offer to go on with a search that was left, or do not."""
-        self.left_behind.setVisible(folder is not None)
-        if folder is not None:
-            self.left_text.setText(f"A search was left before its mask was saved: {folder.name}")
-            self.left_text.setToolTip(str(folder))
+    def show_left_behind(self, folders: Sequence[Path]) -> None:
+        """Offer to go on with one of the searches that were left, the first proposed; none is no offer."""
+        self.left_behind.setVisible(bool(folders))
+        self.left.clear()
+        for place, folder in enumerate(folders):
+            self.left.addItem(folder.name, folder)
+            self.left.setItemData(place, str(folder), Qt.ItemDataRole.ToolTipRole)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take a folder or a manifest."""
@@ -96,7 +102,10 @@ class DatasetPage(Page):
     def _build_left_behind(self) -> None:
         self.left_behind = QFrame()
         self.left_behind.setObjectName("notice")
-        self.left_text = QLabel()
+        label = QLabel("Left before its mask was saved")
+        self.left = QComboBox()
+        self.left.setAccessibleName("Searches that were left, the newest first")
+        label.setBuddy(self.left)
         self.go_on = QPushButton("Go on with it")
         self.go_on.setObjectName("primary")
         self.forget = QPushButton("Do not offer again")
@@ -105,12 +114,13 @@ class DatasetPage(Page):
         row = QHBoxLayout(self.left_behind)
         row.setContentsMargins(12, 6, 8, 6)
         row.setSpacing(8)
-        row.addWidget(self.left_text, 1)
+        row.addWidget(label)
+        row.addWidget(self.left, 1)
         row.addWidget(self.forget)
         row.addWidget(self.go_on)
         self.left_behind.hide()
-        self.go_on.clicked.connect(self.resume_asked)
-        self.forget.clicked.connect(self.forget_asked)
+        self.go_on.clicked.connect(lambda: self.resume_asked.emit(self.left.currentData()))
+        self.forget.clicked.connect(lambda: self.forget_asked.emit(self.left.currentData()))
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -123,6 +133,7 @@ class DatasetPage(Page):
         label = QLabel("Layout")
         label.setBuddy(self.layout_box)
         below.addWidget(self.demo)
+        below.addWidget(self.open_job)
         below.addStretch(1)
         below.addWidget(label)
         below.addWidget(self.layout_box)
@@ -170,6 +181,11 @@ class DatasetPage(Page):
         chosen = QFileDialog.getExistingDirectory(self, "Choose the corpus folder", self.path.text())
         if chosen:
             self.path.setText(chosen)
+
+    def _ask_job(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Choose the job folder", str(user_data_dir() / "jobs"))
+        if chosen:
+            self.resume_asked.emit(Path(chosen))
 
     def _ask_file(self) -> None:
         patterns = "Manifests (*.csv *.tsv *.jsonl)"

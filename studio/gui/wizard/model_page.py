@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit
 
 from studio.gui.widgets.layout import heading, small
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
-from studio.judges.catalog import judges
+from studio.judges.catalog import CHOICE, JudgeEntry, judges
 from studio.lalm.catalog import models
+
+_ASKED = JudgeEntry(
+    CHOICE,
+    "Audio language model",
+    "asks an audio language model of yours which of the five emotions it hears, by the function that returns the model",
+    None,
+)
 
 
 class ModelPage(Page):
@@ -25,7 +32,7 @@ class ModelPage(Page):
         )
         self._search = search
         self._models = models()
-        self._judges = judges()
+        self._judges = [*judges(), _ASKED]
         self.model = QComboBox()
         self.model.setAccessibleName("Model")
         for entry in self._models:
@@ -36,13 +43,20 @@ class ModelPage(Page):
         for judge in self._judges:
             self.judge.addItem(judge.title, judge.name)
         self.about_judge = small()
+        self.asked = QLineEdit()
+        self.asked.setAccessibleName("Function that returns the audio language model")
+        self.asked.setPlaceholderText("package.module:function, on PYTHONPATH")
+        self.asked_label = QLabel("Function")
+        self.asked_label.setBuddy(self.asked)
         self.about_words = small(
             "Words count as kept when the WER between transcript and the text the model emits stays below the "
             "threshold of the next page; no recogniser is involved."
         )
+        self.first = self.model
         self._lay_out()
         self.model.activated.connect(self._take)
         self.judge.activated.connect(self._take)
+        self.asked.textChanged.connect(self._take)
         search.keeper.loaded_changed.connect(self._show)
         search.keeper.status_changed.connect(lambda _status: self._show())
         search.recipe_changed.connect(self._show)
@@ -55,7 +69,13 @@ class ModelPage(Page):
         for each in chosen:
             if each.problem is not None:
                 return each.problem
+        if self._asks and not all(self.asked.text().strip().partition(":")):
+            return "Name the function that returns the audio language model: package.module:function."
         return f"{keeper.problem}." if keeper.loaded is None else None
+
+    @property
+    def _asks(self) -> bool:
+        return bool(self.judge.currentData() == CHOICE)
 
     def _lay_out(self) -> None:
         grid = QGridLayout()
@@ -72,6 +92,8 @@ class ModelPage(Page):
             grid.addWidget(label, 2 * row, 0)
             grid.addWidget(box, 2 * row, 1)
             grid.addWidget(about, 2 * row + 1, 1, 1, 2)
+        grid.addWidget(self.asked_label, 4, 0)
+        grid.addWidget(self.asked, 4, 1, 1, 2)
         self.about_words.setWordWrap(True)
         self.body.addLayout(grid)
         self.body.addSpacing(8)
@@ -80,15 +102,21 @@ class ModelPage(Page):
         self.body.addStretch(1)
 
     def _take(self) -> None:
-        recipe = self._search.recipe
-        self._search.set_recipe(
-            replace(recipe, model=str(self.model.currentData()), judge=str(self.judge.currentData()))
-        )
+        judge = f"{CHOICE}{self.asked.text().strip()}" if self._asks else str(self.judge.currentData())
+        self._search.set_recipe(replace(self._search.recipe, model=str(self.model.currentData()), judge=judge))
 
     def _show(self) -> None:
         recipe, loaded = self._search.recipe, self._search.keeper.loaded
         self.model.setCurrentIndex(max(0, self.model.findData(recipe.model)))
-        self.judge.setCurrentIndex(max(0, self.judge.findData(recipe.judge)))
+        asks = recipe.judge.startswith(CHOICE)
+        self.judge.setCurrentIndex(max(0, self.judge.findData(CHOICE if asks else recipe.judge)))
+        self.asked.setVisible(asks)
+        self.asked_label.setVisible(asks)
+        place = recipe.judge.removeprefix(CHOICE)
+        if asks and place != self.asked.text().strip():
+            self.asked.blockSignals(True)
+            self.asked.setText(place)
+            self.asked.blockSignals(False)
         entry = self._models[self.model.currentIndex()]
         says = [f"{sentence(entry.description)}."]
         if entry.problem is not None:

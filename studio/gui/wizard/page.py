@@ -10,13 +10,14 @@ from studio.gui.widgets.notices import Notice, NoticeBar
 
 
 class Page(QWizardPage):
-    """A page; ``body`` is where its content goes, ``lacking`` why one cannot go on yet."""
+    """A page: ``body`` holds its content, ``first`` has the focus at first, ``lacking`` says why one cannot go on."""
 
     name = ""
 
     def __init__(self, title: str, purpose: str, *, scrolls: bool = False) -> None:
         super().__init__()
         self.setAccessibleName(title)
+        self.first: QWidget | None = None
         self.heading = title
         heading = QLabel(title)
         heading.setProperty("role", "title")
@@ -32,7 +33,7 @@ class Page(QWizardPage):
         tight(self.body)
         self.body.setSpacing(12)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 16, 24, 4)
+        layout.setContentsMargins(24, 16, 0, 4)
         layout.setSpacing(8)
         layout.addWidget(heading)
         layout.addWidget(says)

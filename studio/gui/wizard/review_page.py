@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton
 
+from studio.gui.clips import ClipPlayer
 from studio.gui.icons import icon
 from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
 from studio.gui.widgets.toggles import Segments
-from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.conversions import ConversionsList, audio_of
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
@@ -35,7 +35,7 @@ class ReviewPage(Page):
             "Optional. The judge is a machine: listen to what it let through, and to what it rejected. Neurons can be "
             "selected from what you accept instead.",
         )
-        self._search = search
+        self._results = search.results
         self._player = player
         self._ordered: list[Attempt] = []
         self._by_ear = False
@@ -49,7 +49,7 @@ class ReviewPage(Page):
         self.onward = QCheckBox("Play the next after each verdict")
         self.onward.setChecked(True)
         self.list = ConversionsList(
-            "Conversions to review", search.verdict, "Nothing of this kind can be listened to.", reviewing=True
+            "Conversions to review", search.results.verdict, "Nothing of this kind can be listened to.", reviewing=True
         )
         self.play = QPushButton("Play")
         self.source = QPushButton("Source")
@@ -69,26 +69,25 @@ class ReviewPage(Page):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MILLISECONDS)
         self._rest.timeout.connect(self._select_again)
+        self.first = self.list
         self._lay_out()
         self._connect()
 
     def initializePage(self) -> None:
         """List what there is, in the order in which to listen."""
-        search = self._search
-        self.list.folder = search.folder
-        self._by_ear = search.selection is not None and search.selection.by_ear
-        recipe = search.recipe
+        results = self._results
+        self.list.folder = results.folder
+        self._by_ear = results.selection is not None and results.selection.by_ear
         self.emotion.clear()
         self.emotion.addItem("All emotions", _ANY)
-        for emotion in recipe.emotions:
+        for emotion in results.recipe.emotions:
             self.emotion.addItem(emotion, emotion)
         self._ordered = []
-        search.order_for_review()
-        if search.selection is None:
-            search.select_again(by_ear=False)
+        results.order_for_review()
+        if results.selection is None:
+            results.select_again(by_ear=False)
         self._fill()
         self._show_all()
-        self.list.setFocus()
 
     def _take_order(self, attempts: list[Attempt]) -> None:
         self._ordered = attempts
@@ -101,9 +100,9 @@ class ReviewPage(Page):
 
     def lacking(self) -> str | None:
         """Why one cannot go on."""
-        if self._search.selecting or self._rest.isActive():
+        if self._results.selecting or self._rest.isActive():
             return "The neurons are being selected."
-        return None if self._search.selection is not None else "No neurons could be selected."
+        return None if self._results.selection is not None else "No neurons could be selected."
 
     def recolour(self) -> None:
         """Draw in the colours of the scheme in use."""
@@ -142,7 +141,7 @@ class ReviewPage(Page):
         self.body.addWidget(self.warnings)
 
     def _connect(self) -> None:
-        search = self._search
+        results = self._results
         self.kinds.chosen.connect(lambda _kind: self._fill())
         self.emotion.activated.connect(lambda _index: self._fill())
         self.list.play_asked.connect(self._play)
@@ -156,9 +155,9 @@ class ReviewPage(Page):
         self.take_back.clicked.connect(lambda: self._with_current(lambda each: self._judge(each, None)))
         self.basis.chosen.connect(self._choose_basis)
         self._player.changed.connect(self._show_playing)
-        search.ordered.connect(self._take_order)
-        search.selection_changed.connect(self._show_all)
-        search.verdicts_changed.connect(self._show_all)
+        results.ordered.connect(self._take_order)
+        results.selection_changed.connect(self._show_all)
+        results.verdicts_changed.connect(self._show_all)
 
     def _fill(self) -> None:
         kind, emotion = self.kinds.value, self.emotion.currentData() or _ANY
@@ -187,7 +186,7 @@ class ReviewPage(Page):
         self._player.toggle(Path(attempt.source))
 
     def _judge(self, attempt: Attempt, accepted: bool | None) -> None:
-        self._search.judge(attempt, accepted)
+        self._results.judge(attempt, accepted)
         self.list.conversions.refresh()
         if self._by_ear:
             self._rest.start()
@@ -200,7 +199,7 @@ class ReviewPage(Page):
         start = self.list.currentIndex().row() + 1
         for row in range(start, self.list.conversions.rowCount()):
             attempt = self.list.conversions.attempt(row)
-            if attempt is not None and self._search.verdict(attempt) is None:
+            if attempt is not None and self._results.verdict(attempt) is None:
                 self.list.select(row)
                 if self.onward.isChecked():
                     self._player.stop()
@@ -215,17 +214,17 @@ class ReviewPage(Page):
     def _select_again(self) -> None:
         if self._by_ear and not self._accepted():
             self._by_ear = False
-        self._search.select_again(by_ear=self._by_ear)
+        self._results.select_again(by_ear=self._by_ear)
 
     def _accepted(self) -> int:
-        return sum(self._search.verdicts.values())
+        return sum(self._results.verdicts.values())
 
     def _show_playing(self) -> None:
         self.list.show_playing(self._player.playing)
         self._show_buttons()
 
     def _show_all(self) -> None:
-        accepted, heard = self._accepted(), len(self._search.verdicts)
+        accepted, heard = self._accepted(), len(self._results.verdicts)
         found = sum(each.success for each in self._ordered)
         self.kinds.button("successes").setText(f"Successes {found}")
         self.kinds.button("rejections").setText(f"Rejections {len(self._ordered) - found}")
@@ -234,21 +233,21 @@ class ReviewPage(Page):
         self.basis.allow(["judge", "ear"] if accepted else ["judge"], "Accept at least one conversion first")
         self.basis.show_value("ear" if self._by_ear else "judge")
         self.result.setText(self._result())
-        selection = self._search.selection
+        selection = self._results.selection
         self.warnings.setText("\n".join(selection.warnings) if selection is not None else "")
         self.list.viewport().update()
         self._show_buttons()
         self.completeChanged.emit()
 
     def _result(self) -> str:
-        search = self._search
-        if search.selecting:
+        results = self._results
+        if results.selecting:
             return "Selecting…"
-        if search.selection is None:
+        if results.selection is None:
             return ""
-        mask = search.selection.mask
-        counts = ", ".join(f"{name} {search.selection.successes[name]}" for name in mask.emotions)
-        return f"{method_of(search)} from successes: {counts}"
+        mask = results.selection.mask
+        counts = ", ".join(f"{name} {results.selection.successes[name]}" for name in mask.emotions)
+        return f"{results.method} from successes: {counts}"
 
     def _show_buttons(self) -> None:
         attempt, problem = self.list.current, self._player.reason
@@ -261,13 +260,6 @@ class ReviewPage(Page):
         for button, name in ((self.accept, "accept"), (self.reject, "reject")):
             button.setIcon(icon(name))
             explain(button, attempt is not None, nothing)
-        judged = attempt is not None and self._search.verdict(attempt) is not None
+        judged = attempt is not None and self._results.verdict(attempt) is not None
         explain(self.take_back, judged, "There is no verdict of yours to take back")
         self.silent.show_text(problem or "")
-
-
-def method_of(search: Search) -> str:
-    """What the field calls the mask: CAS, or CAS-H when people chose the successes."""
-    name = search.recipe.selector
-    name = name.capitalize() if name == "random" else name.upper()
-    return f"{name}-H" if search.selection is not None and search.selection.by_ear else name

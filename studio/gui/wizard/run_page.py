@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
+from studio.gui.clips import ClipPlayer
 from studio.gui.formats import duration
 from studio.gui.icons import icon
 from studio.gui.localize.heatmap import HeatmapView
 from studio.gui.widgets.layout import ElidedLabel, explain, heading, small, tight
 from studio.gui.widgets.progress import ThinBar
-from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.conversions import ConversionsList, audio_of
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search, Stage
@@ -52,7 +52,10 @@ class RunPage(Page):
         self.chart.setAccessibleDescription("Fills in as conversions succeed")
         self.under_mouse = ElidedLabel()
         self.under_mouse.setProperty("role", "small")
-        self.log = ConversionsList("Last conversions", search.verdict, "Conversions appear here as they are made.")
+        self.log = ConversionsList(
+            "Last conversions", search.results.verdict, "Conversions appear here as they are made."
+        )
+        self.first = self.go
         self._lay_out()
         self.go.clicked.connect(self._press_go)
         self.cancel.clicked.connect(search.cancel)
@@ -169,12 +172,23 @@ class RunPage(Page):
         explain(self.cancel, running or stage is Stage.PAUSED, "Nothing is running", "What was converted is kept")
         self.status.setText(self._status())
         self.left.setText(self._time_left())
-        self.warnings.setText("\n".join(search.selection.warnings) if search.selection is not None else "")
-        if stage is Stage.FINISHED:
-            self.bar.show_share(1.0)
+        selection = search.results.selection
+        self.warnings.setText("\n".join(selection.warnings) if selection is not None else "")
+        self._show_bar()
         if stage in (Stage.PAUSED, Stage.READY) and search.snapshot is not None and search.snapshot.total == 0:
             self._show_left_behind(search.snapshot)
         self.completeChanged.emit()
+
+    def _show_bar(self) -> None:
+        """What conversions report is shown as it comes; before and after them the stage says it all."""
+        search, snapshot = self._search, self._search.snapshot
+        planned = snapshot is not None and snapshot.total > 0
+        if search.stage is Stage.FINISHED:
+            self.bar.show_share(1.0)
+        elif search.stage is Stage.RUNNING and not planned:
+            self.bar.show_busy()
+        elif not search.active and self.bar.busy:
+            self.bar.show_share(0.0)
 
     def _show_left_behind(self, snapshot: Snapshot) -> None:
         self.yields.show_snapshot(snapshot)

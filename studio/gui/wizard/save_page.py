@@ -10,10 +10,9 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPush
 from studio.gui.localize.heatmap import HeatmapView
 from studio.gui.widgets.layout import ElidedLabel, explain, heading, small
 from studio.gui.wizard.page import Page
-from studio.gui.wizard.review_page import method_of
 from studio.gui.wizard.search import Search
 from studio.gui.wizard.tables import Table
-from studio.paths import masks_dir, user_data_dir
+from studio.paths import masks_dir, user_masks_dir
 
 SUFFIX = ".esn.safetensors"
 
@@ -25,7 +24,7 @@ class SavePage(Page):
         super().__init__(
             "Save mask", "The mask says which neurons carry which emotion; the studio's sliders reach them."
         )
-        self._search = search
+        self._results = search.results
         self._replace = False
         self.chart = HeatmapView(hint="")
         self.chart.setMinimumSize(280, 152)
@@ -42,23 +41,23 @@ class SavePage(Page):
         self.save.setObjectName("primary")
         self.told = QLabel()
         self.told.setWordWrap(True)
+        self.first = self.path
         self._lay_out()
         self.chart.hovered.connect(self.under_mouse.show_text)
         self.path.textChanged.connect(self._rename)
         self.path.returnPressed.connect(self._save)
         self.save.clicked.connect(self._save)
         self.choose.clicked.connect(self._ask)
-        search.saved.connect(self._show)
-        search.save_refused.connect(self._offer_replacing)
+        search.results.saved.connect(self._show)
+        search.results.save_refused.connect(self._offer_replacing)
 
     def initializePage(self) -> None:
         """Show what was selected and propose a name."""
-        search = self._search
-        if search.saved_to is None:
-            self.path.setText(
-                str(masks_folder() / f"{_plain(search.recipe.title)}-{method_of(search).lower()}{SUFFIX}")
-            )
-        selection = search.selection
+        results = self._results
+        if results.saved_to is None:
+            name = f"{_plain(results.recipe.title)}-{results.method.lower()}{SUFFIX}"
+            self.path.setText(str(masks_folder() / name))
+        selection = results.selection
         if selection is not None:
             self.chart.show_mask(selection.chart)
             self.table.show_rows(
@@ -68,7 +67,7 @@ class SavePage(Page):
                         "successes": selection.successes.get(emotion, 0),
                         "neurons": selection.mask.count(emotion),
                     }
-                    for emotion in search.recipe.emotions
+                    for emotion in results.recipe.emotions
                 ]
             )
             self.warnings.setText("\n".join(selection.warnings))
@@ -76,7 +75,7 @@ class SavePage(Page):
 
     def lacking(self) -> str | None:
         """Why it cannot be opened yet."""
-        return None if self._search.saved_to is not None else "Save the mask to open it in the studio."
+        return None if self._results.saved_to is not None else "Save the mask to open it in the studio."
 
     def recolour(self) -> None:
         """Draw in the colours of the scheme in use."""
@@ -120,7 +119,7 @@ class SavePage(Page):
         text = self.path.text().strip()
         if text:
             path = Path(text).expanduser()
-            self._search.save(path if path.name.endswith(SUFFIX) else Path(f"{path}{SUFFIX}"), replace=self._replace)
+            self._results.save(path if path.name.endswith(SUFFIX) else Path(f"{path}{SUFFIX}"), replace=self._replace)
 
     def _offer_replacing(self) -> None:
         self._replace = True
@@ -134,7 +133,7 @@ class SavePage(Page):
             self._replace = True
 
     def _show(self) -> None:
-        saved = self._search.saved_to
+        saved = self._results.saved_to
         if saved is not None:
             self._rename()
             self.told.setText(f"Saved as {saved}.")
@@ -143,7 +142,7 @@ class SavePage(Page):
 
 def masks_folder() -> Path:
     """Where masks are kept: beside those that ship where that can be written, else with the user's data."""
-    return masks_dir() if os.access(masks_dir(), os.W_OK) else user_data_dir() / "masks"
+    return masks_dir() if os.access(masks_dir(), os.W_OK) else user_masks_dir()
 
 
 def _plain(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,18 @@ from PySide6.QtWidgets import (
 from studio.emotions import TARGETS
 from studio.gui.widgets.layout import small
 from studio.gui.wizard.page import Page
-from studio.gui.wizard.recipe import SELECTORS, Recipe
 from studio.gui.wizard.search import Search
+from studio.pipelines.recipe import Recipe
 
 _VALUE_WIDTH = 96
+_HEIGHT = 28
+_SELECTORS: Mapping[str, str] = {
+    "cas": "Contrast: most active for one emotion against the runner-up. The paper's default.",
+    "mad": "Deviation: far from the mean over emotions, in either direction.",
+    "lape": "Entropy: active for few emotions and quiet for the others.",
+    "lap": "Activity: simply the most active. Finds neurons that speech needs anyway.",
+    "random": "Chance: a control to compare the others with.",
+}
 
 
 class SettingsPage(Page):
@@ -41,7 +50,7 @@ class SettingsPage(Page):
         self._search = search
         self.emotions = {emotion: QCheckBox(emotion) for emotion in TARGETS}
         self.selector = QComboBox()
-        for name in SELECTORS:
+        for name in _SELECTORS:
             self.selector.addItem(name.upper() if name != "random" else "Random", name)
         self.rate = _decimals(0.01, 100.0, 2, 0.1, " %")
         self.cap = _whole(1, 100_000, " per emotion")
@@ -58,6 +67,7 @@ class SettingsPage(Page):
         self.about_selector = small()
         self.expected = small()
         self.where = small()
+        self.first = self.emotions[TARGETS[0]]
         self._lay_out()
         self._connect()
         self._show()
@@ -180,7 +190,7 @@ class SettingsPage(Page):
             control.blockSignals(False)
         self.percentile.setEnabled(recipe.selector == "lape")
         self.percentile.setToolTip("" if recipe.selector == "lape" else "Only the selector LAPE has a percentile")
-        self.about_selector.setText(SELECTORS[recipe.selector])
+        self.about_selector.setText(_SELECTORS[recipe.selector])
         self.expected.setText(self._expectation(recipe))
         folder = self._search.folder
         self.where.setText("" if folder is None else f"Everything is kept in {_short(folder)}")
@@ -196,7 +206,7 @@ class SettingsPage(Page):
         self.module.setCurrentIndex(max(0, self.module.findData(recipe.module)))
 
     def _expectation(self, recipe: Recipe) -> str:
-        checked = self._search.checked
+        checked = self._search.corpus.checked
         if checked is None:
             return ""
         recordings = checked.usable.get(recipe.part, 0)
@@ -228,7 +238,7 @@ class _Form(QGridLayout):
             self.addWidget(control, row, 1, 1, 2)
         else:
             about.setWordWrap(True)
-            control.setFixedWidth(160)
+            control.setFixedSize(160, _HEIGHT)
             self.addWidget(control, row, 1)
             self.addWidget(about, row, 2)
 

@@ -10,18 +10,18 @@ from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMessageBox, QWidget, QWizard
 
 from studio.gui import theme
+from studio.gui.clips import ClipPlayer
 from studio.gui.playback import Playback
 from studio.gui.theme import Theme
 from studio.gui.widgets.notices import Notice
 from studio.gui.wizard.check_page import CheckPage
-from studio.gui.wizard.clips import ClipPlayer
 from studio.gui.wizard.dataset_page import DatasetPage
 from studio.gui.wizard.model_page import ModelPage
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.review_page import ReviewPage
 from studio.gui.wizard.run_page import RunPage
 from studio.gui.wizard.save_page import SavePage
-from studio.gui.wizard.search import Search, Stage
+from studio.gui.wizard.search import Search
 from studio.gui.wizard.settings_page import SettingsPage
 
 _STEPS_WIDTH = 184
@@ -79,14 +79,15 @@ class FindNeurons(QWizard):
         self.steps = StepList([page.heading for page in self._pages.values()])
         self.setSideWidget(self.steps)
         self._name_buttons()
-        self.dataset.resume_asked.connect(self._resume)
+        self.dataset.resume_asked.connect(self.go_on_with)
         self.dataset.forget_asked.connect(self._forget)
+        search.taken_up.connect(self._jump_to_run)
         self.currentIdChanged.connect(self._show_step)
         search.stage_changed.connect(self._follow_stage)
         search.notice.connect(self.add_notice)
         player.notice.connect(self.add_notice)
         theme_.changed.connect(self._recolour)
-        self.dataset.show_left_behind(search.unfinished() if search.stage is Stage.READY else None)
+        self.dataset.show_left_behind(search.unfinished.folders())
         self.resize(1040, 720)
 
     def sizeHint(self) -> QSize:
@@ -95,14 +96,14 @@ class FindNeurons(QWizard):
 
     def come_back(self) -> None:
         """Show the window where it was left; after a mask was opened, from the start."""
-        if self._search.saved_to is not None and not self.isVisible():
+        if self._search.results.saved_to is not None and not self.isVisible():
             self._begin_anew()
         self.show()
         self.raise_()
         self.activateWindow()
 
     def go_on_with(self, folder: Path) -> None:
-        """Take up a search that was left, and go on with it."""
+        """Take up a search that was left, or any job folder, and go on with it."""
         self._search.reopen(folder)
 
     def add_notice(self, notice: Notice) -> None:
@@ -113,7 +114,7 @@ class FindNeurons(QWizard):
 
     def accept(self) -> None:
         """Open the mask in the studio."""
-        saved = self._search.saved_to
+        saved = self._search.results.saved_to
         if saved is not None:
             self.open_asked.emit(saved)
             self._leave()
@@ -121,7 +122,7 @@ class FindNeurons(QWizard):
     def reject(self) -> None:
         """Close; a search that runs asks first, and pauses."""
         if not self._search.active:
-            self._search.stop_check()
+            self._search.corpus.stop()
             self._leave()
         elif self._question is None:
             self._ask()
@@ -172,8 +173,6 @@ class FindNeurons(QWizard):
         if self._closing and not search.active:
             self._closing = False
             self._leave()
-        elif search.stage is Stage.PAUSED and search.snapshot is not None and self.currentId() < Step.RUN:
-            self._jump_to_run()
         self._show_buttons()
 
     def _jump_to_run(self) -> None:
@@ -183,17 +182,12 @@ class FindNeurons(QWizard):
     def _begin_anew(self) -> None:
         self._search.begin_anew()
         self.setStartId(Step.DATASET)
-        self.dataset.show_left_behind(self._search.unfinished())
+        self.dataset.show_left_behind(self._search.unfinished.folders())
         self.restart()
 
-    def _resume(self) -> None:
-        folder = self._search.unfinished()
-        if folder is not None:
-            self.go_on_with(folder)
-
-    def _forget(self) -> None:
-        self._search.forget()
-        self.dataset.show_left_behind(None)
+    def _forget(self, folder: Path) -> None:
+        self._search.unfinished.forget(folder)
+        self.dataset.show_left_behind(self._search.unfinished.folders())
 
     def _name_buttons(self) -> None:
         for which, text in (
@@ -219,6 +213,9 @@ class FindNeurons(QWizard):
         page = self._pages.get(step)
         if page is not None:
             page.show_missing()
+            first = page.first
+            ready = first is not None and first.isVisible() and first.isEnabled()
+            (first if first is not None and ready else self.button(QWizard.WizardButton.NextButton)).setFocus()
         if step not in (Step.RUN, Step.REVIEW):
             self.player.stop()
         self._show_buttons()

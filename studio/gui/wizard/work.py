@@ -13,25 +13,29 @@ from studio.emotions import NEUTRAL
 from studio.engine import JobContext
 from studio.errors import StudioError
 from studio.gui.state import ShownMask
-from studio.gui.wizard.recipe import EVERYTHING, Recipe, load_recipe, save_recipe
+from studio.pipelines.recipe import (
+    EVERYTHING,
+    Recipe,
+    load_recipe,
+    save_recipe,
+    select_mask,
+    settings_of,
+    split_of,
+    to_convert,
+)
 
 if TYPE_CHECKING:
     from studio.corpora.base import Utterance
     from studio.corpora.check import CorpusReport
     from studio.esn.mask import EsnMask
-    from studio.esn.statistics import EmotionStatistics
     from studio.gui.loading import Loaded
-    from studio.pipelines.identify import Event, IdentifySettings
+    from studio.pipelines.events import Event, Progressed
     from studio.pipelines.records import Attempt
-
-SPLIT_FILE = "split.json"
-FEW = 10
-"""With fewer successes a mask is noisy (METHOD.md: c = 10)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A corpus that was checked: the report, its problems in lines, its split, and what each part offers.
+    """A corpus that was checked: the report, its problems in lines, and what each part of its split offers.
 
     ``table`` is the split for people; ``usable`` counts, per part, the neutral recordings with a transcript, which are
     what is converted.
@@ -39,7 +43,6 @@ class Checked:
 
     report: CorpusReport
     problems: Sequence[str]
-    split: Mapping[str, Sequence[Utterance]]
     table: Sequence[Mapping[str, object]]
     usable: Mapping[str, int]
 
@@ -48,8 +51,9 @@ class Checked:
 class Snapshot:
     """How far a search is. ``latest`` are the attempts since the snapshot before; ``chart`` is the map so far.
 
-    ``seconds_left`` is None until there is a pace to guess from. A ``fresh`` one begins a run; its latest attempts are
-    those of earlier runs.
+    ``total`` is 0 while it is not known. ``seconds_left`` is None until there is a pace to guess from. ``rejections``
+    counts them by emotion and kind of reason. A ``fresh`` one begins a run; its latest attempts are those of earlier
+    runs.
     """
 
     total: int
@@ -58,6 +62,7 @@ class Snapshot:
     attempts: Mapping[str, int]
     successes: Mapping[str, int]
     latest: tuple[Attempt, ...]
+    rejections: Mapping[str, Mapping[str, int]]
     chart: ShownMask | None
     fresh: bool = False
 
@@ -75,63 +80,66 @@ class Selection:
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """A search that was left: its folder and recipe, its attempts so far and its human verdicts."""
+    """A search that was left: its folder and recipe, what it has come to so far, and its human verdicts."""
 
     folder: Path
     recipe: Recipe
-    attempts: tuple[Attempt, ...]
+    snapshot: Snapshot
     verdicts: Mapping[str, bool]
 
 
 def check(recipe: Recipe, context: JobContext) -> Checked:
     """Read and check the corpus of ``recipe`` and split it; raises CorpusError when it is none."""
     from studio.corpora.check import check_corpus
-    from studio.corpora.splits import choose_split, split_table
 
     if recipe.corpus is None:
         raise StudioError("Choose a corpus folder first.")
     report = check_corpus(recipe.corpus, recipe.layout, progress=context.progress, cancelled=context.cancelled)
-    split = choose_split(report.layout, report.utterances, recipe.seed)
+    return split_up(report, recipe.seed)
+
+
+def split_up(report: CorpusReport, seed: int) -> Checked:
+    """Split a checked corpus, with ``seed`` where it has no customary split; counted is what can be read."""
+    from studio.corpora.splits import choose_split, split_table
+
+    readable = set(report.utterances)
+    split = {
+        name: [each for each in part if each in readable]
+        for name, part in choose_split(report.layout, report.listed, seed).items()
+    }
     usable = {name: len(_usable(part)) for name, part in split.items()}
     usable[EVERYTHING] = len(_usable(report.utterances))
-    problems = [each.detail for each in report.problems]
     table = [
         {"part": row.name, "speakers": row.speakers, "lines": row.lines, "recordings": row.utterances} | row.emotions
         for row in split_table(split)
     ]
-    return Checked(report, problems, split, table, usable)
-
-
-def chosen(checked: Checked, recipe: Recipe) -> list[Utterance]:
-    """The neutral utterances to convert."""
-    from studio.corpora.splits import spread
-
-    part = checked.report.utterances if recipe.part == EVERYTHING else checked.split[recipe.part]
-    return spread([each for each in part if each.emotion == NEUTRAL], recipe.limit, recipe.seed)
+    return Checked(report, [each.detail for each in report.problems], table, usable)
 
 
 def prepare(checked: Checked, recipe: Recipe, folder: Path) -> list[Utterance]:
     """Write down in the job folder what is searched for and in what, and return the utterances to convert."""
+    from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import save_split
 
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {EVERYTHING: checked.report.utterances} if recipe.part == EVERYTHING else checked.split
-    save_split(folder / SPLIT_FILE, parts)
+    # All that is listed, as the command line does: what cannot be read ends as a rejection with that reason.
+    split = split_of(recipe, checked.report.layout, checked.report.listed)
+    chosen = to_convert(recipe, split)
+    save_split(folder / SPLIT_FILE, split)
     save_recipe(recipe, folder)
-    return chosen(checked, recipe)
+    return chosen
 
 
 def reopen(folder: Path) -> list[Utterance]:
     """The utterances of a search that was left; raises StudioError when its corpus is gone."""
     from studio.corpora.layouts import read_corpus
-    from studio.corpora.splits import load_split, spread
+    from studio.corpora.splits import FILE as SPLIT_FILE
+    from studio.corpora.splits import load_split
 
     recipe = load_recipe(folder)
     if recipe.corpus is None:
         raise StudioError(f"The search in '{folder}' does not say which corpus it is about.")
     utterances = read_corpus(recipe.corpus, recipe.layout).utterances
-    part = load_split(folder / SPLIT_FILE, utterances).get(recipe.part, [])
-    return spread([each for each in part if each.emotion == NEUTRAL], recipe.limit, recipe.seed)
+    return to_convert(recipe, load_split(folder / SPLIT_FILE, utterances))
 
 
 def look_into(folder: Path) -> Left:
@@ -140,7 +148,7 @@ def look_into(folder: Path) -> Left:
     from studio.pipelines.verdicts import load_verdicts
 
     recipe = load_recipe(folder)
-    return Left(folder, recipe, tuple(read_attempts(folder)), load_verdicts(folder))
+    return Left(folder, recipe, _resumed(read_attempts(folder), recipe, 0, None), load_verdicts(folder))
 
 
 def search(
@@ -163,23 +171,15 @@ def search(
             return None
         return shown_mask(select_mask(statistics, recipe), folder, recipe.title)
 
+    so_far: list[Attempt] = []
+
     def tell(event: Event) -> None:
         if isinstance(event, Started):
-            before = tuple(read_attempts(folder))
-            tried, found = count(before, recipe.emotions)
-            context.event(Snapshot(event.total, event.done, None, tried, found, before, chart(), fresh=True))
+            so_far.extend(read_attempts(folder))
+            context.event(_resumed(so_far, recipe, event.total, chart()))
         elif isinstance(event, Progressed):
-            context.event(
-                Snapshot(
-                    event.total,
-                    event.done,
-                    event.seconds_left,
-                    event.attempts,
-                    event.successes,
-                    event.latest,
-                    chart(),
-                )
-            )
+            so_far.extend(event.latest)
+            context.event(_advanced(event, so_far, chart()))
 
     with ExitStack() as closed:
         model, judge = loaded.model, loaded.judge
@@ -215,27 +215,6 @@ def select_again(folder: Path, recipe: Recipe, *, by_ear: bool) -> Selection:
     return Selection(mask, chart, successes, _shortages(successes, mask, by_ear), by_ear)
 
 
-def settings_of(recipe: Recipe) -> IdentifySettings:
-    """The pipeline's settings; raises StudioError for numbers that make no sense."""
-    from studio.esn.selectors import Selector
-    from studio.pipelines.identify import IdentifySettings
-
-    return IdentifySettings(
-        emotions=recipe.emotions,
-        module=recipe.module,
-        selector=Selector(recipe.selector),
-        rate=recipe.rate,
-        percentile=recipe.percentile,
-        cap=recipe.cap,
-        wer_threshold=recipe.wer_threshold,
-        seed=recipe.seed,
-        split=recipe.part,
-        batch=recipe.batch,
-        stop_early=recipe.stop_early,
-        keep_audio=recipe.keep_audio,
-    )
-
-
 def save_mask(selection: Selection, path: Path, *, replace: bool) -> Path | None:
     """Write the mask; None when there is a file of that name, which is left alone unless ``replace``.
 
@@ -261,31 +240,45 @@ def in_review_order(attempts: Sequence[Attempt], seed: int) -> list[Attempt]:
     return review_order([each for each in attempts if each.audio is not None], seed)
 
 
-def select_mask(statistics: EmotionStatistics, recipe: Recipe) -> EsnMask:
-    """The mask that ``recipe`` selects; raises StudioError when nothing can be selected."""
-    from studio.esn.selectors import Selector, select
-
-    return select(
-        statistics,
-        Selector(recipe.selector),
-        recipe.rate,
-        seed=recipe.seed,
-        percentile=recipe.percentile,
-        compare=recipe.emotions,
-    )
-
-
 def shown_mask(mask: EsnMask, path: Path, name: str) -> ShownMask:
     """A mask with its neurons counted."""
     counts = {emotion: tuple(int(number) for number in mask.histogram(emotion)) for emotion in mask.emotions}
     return ShownMask(mask, name, path, tuple(mask.widths), counts, ())
 
 
-def count(attempts: Sequence[Attempt], emotions: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Attempts and successes per emotion."""
-    tried = Counter(each.emotion for each in attempts)
-    found = Counter(each.emotion for each in attempts if each.success)
-    return {name: tried[name] for name in emotions}, {name: found[name] for name in emotions}
+def _resumed(before: Sequence[Attempt], recipe: Recipe, total: int, chart: ShownMask | None) -> Snapshot:
+    """What earlier runs have come to; an emotion that was asked for then, and is not now, is not counted."""
+    from studio.pipelines.records import rejections_of
+
+    wanted = [each for each in before if each.emotion in recipe.emotions]
+    tried = Counter(each.emotion for each in wanted)
+    found = Counter(each.emotion for each in wanted if each.success)
+    return Snapshot(
+        total,
+        len(wanted),
+        None,
+        {name: tried[name] for name in recipe.emotions},
+        {name: found[name] for name in recipe.emotions},
+        tuple(before),
+        rejections_of(wanted),
+        chart,
+        fresh=True,
+    )
+
+
+def _advanced(event: Progressed, so_far: Sequence[Attempt], chart: ShownMask | None) -> Snapshot:
+    from studio.pipelines.records import rejections_of
+
+    return Snapshot(
+        event.total,
+        event.done,
+        event.seconds_left,
+        event.attempts,
+        event.successes,
+        event.latest,
+        rejections_of(so_far),
+        chart,
+    )
 
 
 def _usable(utterances: Sequence[Utterance]) -> list[Utterance]:
@@ -293,6 +286,8 @@ def _usable(utterances: Sequence[Utterance]) -> list[Utterance]:
 
 
 def _shortages(successes: Mapping[str, int], mask: EsnMask, by_ear: bool) -> tuple[str, ...]:
+    from studio.pipelines.identify import FEW
+
     verb = "was accepted" if by_ear else "succeeded"
     none = [emotion for emotion in successes if emotion not in mask.emotions]
     few = [f"{emotion} ({successes[emotion]})" for emotion in mask.emotions if successes.get(emotion, 0) < FEW]

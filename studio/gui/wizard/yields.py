@@ -16,7 +16,10 @@ from studio.gui.wizard.work import Snapshot
 
 
 class Yields(QWidget):
-    """A row per emotion: successes towards the cap as a bar, and the share of conversions that succeed."""
+    """A row per emotion: successes towards the cap as a bar, and the share of conversions that succeed.
+
+    Why the others did not is said on hover.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,8 +61,16 @@ class Yields(QWidget):
             found.setAccessibleName(f"{number} successes for {emotion}, {self._cap} are enough")
             share.setText(f"{percent(number / tried)} of {tried}" if tried else "none yet")
             share.setAccessibleName(f"{number} of {tried} conversions to {emotion} succeeded")
+            kinds = snapshot.rejections.get(emotion, {}) if snapshot is not None else {}
+            reasons = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+            share.setToolTip(f"Rejected: {reasons}" if reasons else "")
+            share.setAccessibleDescription(share.toolTip())
 
     def text(self, emotion: str) -> str:
         """What a row says, for tests."""
         _, found, share = self._rows[emotion]
         return f"{found.text()}, {share.text()}"
+
+    def why(self, emotion: str) -> str:
+        """What a row says of rejections, for tests."""
+        return self._rows[emotion][2].toolTip()

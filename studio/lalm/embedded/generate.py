@@ -15,7 +15,7 @@ from studio.errors import Cancelled
 from studio.esn.intervention import Steering
 from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
-from studio.lalm.embedded import text, tokens
+from studio.lalm.embedded import text, tokens, vocoder
 from studio.lalm.embedded.features import Source
 from studio.lalm.embedded.hearing import Hearing
 from studio.lalm.embedded.network import LETTERS, SPEECH_POSITION, STRIDE, Decoded, Network, encoder_lengths
@@ -38,14 +38,21 @@ _ADVANCE = [float(tokens.advance_of(code)) for code in range(tokens.RATE_OCTAVES
 """Source frames by advance class."""
 
 
+FRAME_SECONDS = vocoder.FRAME_MS / 1000
+
+
 @dataclass(eq=False)
 class Row:
-    """One row being decoded: what it converts, and what has come out so far."""
+    """One row being decoded: what it converts, and what has come out so far.
+
+    ``start``: seconds into the request's recording at which ``source`` begins.
+    """
 
     source: Source
     target: str
     steering: Steering | None = None
     seed: int | None = None
+    start: float = 0.0
     words: list[str] = field(default_factory=list)
     codes: list[Codes] = field(default_factory=list)
     position: float = 0.0
@@ -56,6 +63,16 @@ class Row:
     def share(self) -> float:
         """Share of the source that has been spoken, 0..1."""
         return min(1.0, self.position / max(1, self.source.frames))
+
+    @property
+    def intensity(self) -> float:
+        """Share of the steering's strengths at the next position; the least of all while words are written."""
+        curve = None if self.steering is None else self.steering.automation
+        if curve is None:
+            return 1.0
+        if not self.speaking:
+            return curve.least(self.start, self.start + self.source.frames * FRAME_SECONDS)
+        return curve.at(self.start + self.position * FRAME_SECONDS)
 
     def tokens(self) -> Codes:
         """Speech tokens so far, int64 [T, heads]."""
@@ -131,6 +148,7 @@ class Generation:
         self._picker = Picker(network, [row.seed for row in self._rows])
         cache = DynamicCache(config=network.model.config)
         self._taps.positions(padded, False)
+        self._taps.intensity([row.intensity for row in self._rows])
         self._forwards += 1
         decoded = network.decode(embeddings, places, None if padded is None else padded.long(), cache)
         self._steps = self._decoder.start(cache, padded)
@@ -222,5 +240,6 @@ class Generation:
     def _forward(self, inputs: Tensor) -> Decoded:
         alive = [not self._rows[index].done for index in self._live]
         self._taps.positions(None if all(alive) else torch.tensor(alive)[:, None], True)
+        self._taps.intensity([self._rows[index].intensity for index in self._live])
         self._forwards += 1
         return self._steps(inputs[:, None], torch.tensor(self._place))

@@ -138,7 +138,8 @@ class EmbeddedLALM:
             source = features.describe(part, part_hertz, whole.median_hertz)
             locked = request.content is Content.LOCK
             voice = Voice(source, 1 / factor, vocoder.analyse(part, part_hertz) if locked else None)
-            row = Row(source, request.target, request.steering, request.seed)
+            begins = segment.start / vocoder.RATE
+            row = Row(source, request.target, request.steering, request.seed, begins)
             lead, tail = (
                 samples[segment.start - segment.lead : segment.start],
                 samples[segment.stop : segment.stop + segment.tail],

@@ -124,7 +124,7 @@ def walk_to_settings(qtbot: QtBot, window: MainWindow, corpus: Path, rate: float
     type_into(wizard.dataset.path, str(corpus))
     next_page(wizard)
     assert wizard.currentId() == Step.CHECK
-    qtbot.waitUntil(lambda: window.studio.search.checked is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.studio.search.corpus.checked is not None, timeout=PATIENCE)
     next_page(wizard)
     assert wizard.currentId() == Step.MODEL
     qtbot.waitUntil(wizard.model.isComplete, timeout=PATIENCE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import sys
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QWidget, QWizard
 from pytestqt.qtbot import QtBot
 
-from studio.errors import StudioError
+from studio.audio.files import load_clip
+from studio.corpora.base import Corpus
+from studio.corpora.layouts import read_corpus
 from studio.gui.formats import duration
 from studio.gui.main_window import MainWindow
 from studio.gui.theme import DARK, LIGHT, Theme
-from studio.gui.wizard.recipe import Recipe, load_recipe, save_recipe
+from studio.gui.wizard.conversions import audio_of
 from studio.gui.wizard.search import Stage
 from studio.gui.wizard.wizard import FindNeurons, Step
 from tests.gui.driving import PATIENCE, press
@@ -27,6 +30,7 @@ from tests.gui.wizard.driving import (
     next_page,
     type_into,
     type_number,
+    wait_for_conversions,
     wait_for_stage,
     walk_to_settings,
 )
@@ -114,9 +118,142 @@ def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(
     press(wizard.button(QWizard.WizardButton.BackButton))
     type_into(wizard.dataset.path, str(toy))
     next_page(wizard)
-    qtbot.waitUntil(lambda: toy_window.studio.search.checked is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: toy_window.studio.search.corpus.checked is not None, timeout=PATIENCE)
     assert wizard.check.problem_title.text() == "Problems: 1 unreadable"
     assert "broken.wav" in str(wizard.check.problems.model().index(0, 0).data())
+
+
+def test_while_a_folder_is_looked_through_nobody_knows_how_much_is_done(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = threading.Event()
+
+    def take_long(root: Path, layout: str) -> Corpus:
+        listed.wait(PATIENCE / 1000)
+        return read_corpus(root, layout)
+
+    monkeypatch.setattr("studio.corpora.check.read_corpus", take_long)
+    press(toy_window.top.find_neurons)
+    wizard = toy_window.wizard
+    assert wizard is not None
+    type_into(wizard.dataset.path, str(toy))
+    next_page(wizard)
+    bar, status = wizard.check.bar, wizard.check.status
+    assert bar.busy
+    assert bar.accessibleDescription() == "under way"
+    assert status.text() == f"Looking for recordings in {toy}"
+    before = bar.grab().toImage()
+    qtbot.waitUntil(lambda: bar.grab().toImage() != before, timeout=PATIENCE)
+    seen: list[tuple[bool, str]] = []
+    toy_window.studio.search.corpus.progress.connect(lambda _share: seen.append((bar.busy, status.text())))
+    listed.set()
+    qtbot.waitUntil(wizard.check.isComplete, timeout=PATIENCE)
+    assert set(seen) == {(False, f"Reading {toy}")}
+
+
+def test_another_corpus_need_not_wait_for_the_one_before(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = threading.Event()
+    slow = tmp_path / "slow"
+
+    def take_long(root: Path, layout: str) -> Corpus:
+        if root == slow:
+            left.wait(PATIENCE / 1000)
+        return read_corpus(root, layout)
+
+    monkeypatch.setattr("studio.corpora.check.read_corpus", take_long)
+    press(toy_window.top.find_neurons)
+    wizard = toy_window.wizard
+    assert wizard is not None
+    type_into(wizard.dataset.path, str(slow))
+    next_page(wizard)
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    type_into(wizard.dataset.path, str(toy))
+    next_page(wizard)
+    assert toy_window.studio.search.corpus.checking
+    left.set()
+    qtbot.waitUntil(wizard.check.isComplete, timeout=PATIENCE)
+    assert not wizard.check.notices.waiting, "nobody asks for the other any more"
+
+
+def test_an_audio_language_model_can_judge(
+    qtbot: QtBot, toy_window: MainWindow, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy_listener.py").write_text(
+        "from tests.pipelines.toy import ToyJudge\n"
+        "class Listener:\n"
+        "    name = 'toy-listener'\n"
+        "    def answer(self, clip, question):\n"
+        "        heard = ToyJudge().judge(clip)\n"
+        "        return max(heard, key=heard.get)\n"
+        "def load():\n"
+        "    return Listener()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    search = toy_window.studio.search
+    wizard = walk_to_settings(qtbot, toy_window, toy)
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    page, forward = wizard.model, wizard.button(QWizard.WizardButton.NextButton)
+    assert not page.asked.isVisible()
+    page.judge.setFocus()
+    QTest.keyClick(page.judge, Qt.Key.Key_End)
+    assert page.judge.currentText() == "Audio language model"
+    assert not forward.isEnabled()
+    assert "package.module:function" in page.missing.text()
+    type_into(page.asked, "toy_listener:absent")
+    next_page(wizard)
+    next_page(wizard)
+    qtbot.waitUntil(lambda: bool(wizard.run.notices.waiting), timeout=PATIENCE)
+    assert "'toy_listener:absent' cannot be loaded" in wizard.run.notices.waiting[0].text
+    assert search.unfinished.folders() == [], "nothing was begun"
+
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    press(wizard.button(QWizard.WizardButton.BackButton))
+    type_into(page.asked, "toy_listener:load")
+    assert search.recipe.judge == "choice:toy_listener:load"
+    next_page(wizard)
+    next_page(wizard)
+    wait_for_stage(qtbot, search, Stage.FINISHED)
+    assert search.results.selection is not None
+    assert search.results.selection.mask.metadata["judge"] == "choice-toy-listener"
+    sys.modules.pop("toy_listener")
+
+
+def test_the_run_page_tells_how_far_it_is_and_why_conversions_fail(
+    qtbot: QtBot, toy_window: MainWindow, held: HeldModel, toy: Path
+) -> None:
+    search = toy_window.studio.search
+    held.left = 5
+    wizard = walk_to_settings(qtbot, toy_window, toy)
+    press(wizard.settings.more)
+    type_number(wizard.settings.batch, 4)
+    next_page(wizard)
+    page = wizard.run
+    assert page.bar.accessibleDescription() == "under way"
+    wait_for_conversions(qtbot, search, 20)
+    assert not page.bar.busy
+    assert page.status.text().startswith("Searching: 20 of at most ")
+    assert page.left.text().startswith("about ")
+    assert page.chart.counts.sum() > 0, "the map fills in"
+    assert page.log.conversions.rowCount() == 20
+    newest = page.log.conversions.attempt(0)
+    assert newest is not None
+    assert newest == search.results.attempts[-1]
+    assert search.folder is not None
+    sound = audio_of(newest, search.folder)
+    assert sound is not None
+    assert load_clip(sound).seconds > 0
+    assert search.snapshot is not None
+    for emotion, tried in search.snapshot.attempts.items():
+        found, kinds = search.snapshot.successes[emotion], search.snapshot.rejections.get(emotion, {})
+        assert sum(kinds.values()) == tried - found
+        assert page.yields.text(emotion).startswith(f"{found} of 50")
+        for kind, count in kinds.items():
+            assert f"{kind} {count}" in page.yields.why(emotion)
+    held.go.set()
+    wait_for_stage(qtbot, search, Stage.FINISHED)
+    assert page.bar.share == 1.0
 
 
 def test_settings_reach_the_recipe(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
@@ -150,15 +287,16 @@ def test_reviewing_filters_takes_back_and_replaces_nothing_unasked(
     assert rejected is not None
     assert not rejected.success
     QTest.keyClick(review.list, Qt.Key.Key_A)
-    assert search.verdict(rejected) is True
+    assert search.results.verdict(rejected) is True
     press(review.basis.button("ear"))
-    qtbot.waitUntil(lambda: search.selection is not None and search.selection.by_ear, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: search.results.selection is not None and search.results.selection.by_ear, timeout=PATIENCE)
     review.list.select(0)
     QTest.keyClick(review.list, Qt.Key.Key_Backspace)
-    assert search.verdict(rejected) is None
+    assert search.results.verdict(rejected) is None
     # With nothing accepted, the judge's successes count again.
     qtbot.waitUntil(
-        lambda: search.selection is not None and not search.selection.by_ear and review.isComplete(), timeout=PATIENCE
+        lambda: search.results.selection is not None and not search.results.selection.by_ear and review.isComplete(),
+        timeout=PATIENCE,
     )
     next_page(wizard)
     there = tmp_path / "there.esn.safetensors"
@@ -168,7 +306,7 @@ def test_reviewing_filters_takes_back_and_replaces_nothing_unasked(
     qtbot.waitUntil(lambda: wizard.save.save.text() == "Replace it", timeout=PATIENCE)
     assert there.read_bytes() == b"somebody's"
     press(wizard.save.save)
-    qtbot.waitUntil(lambda: search.saved_to == there, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: search.results.saved_to == there, timeout=PATIENCE)
     assert there.read_bytes() != b"somebody's"
 
 
@@ -183,18 +321,6 @@ def test_it_is_drawn_in_both_schemes(qtbot: QtBot, toy_window: MainWindow, theme
 
 def corner_is(widget: QWidget, colour: str) -> bool:
     return colour == widget.grab().toImage().pixelColor(widget.width() - 2, widget.height() - 2).name()
-
-
-def test_a_recipe_survives_the_disk_and_refuses_damage(tmp_path: Path) -> None:
-    recipe = Recipe(corpus=tmp_path / "Größe", emotions=("sad",), limit=3, rate=0.29)
-    save_recipe(recipe, tmp_path)
-    assert load_recipe(tmp_path) == recipe
-    (tmp_path / "search.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(StudioError, match="not written by this version"):
-        load_recipe(tmp_path)
-    (tmp_path / "search.json").write_bytes(b"{")
-    with pytest.raises(StudioError, match="damaged"):
-        load_recipe(tmp_path)
 
 
 @pytest.mark.parametrize(

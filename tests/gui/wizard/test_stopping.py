@@ -56,13 +56,13 @@ def test_cancel_keeps_what_was_converted_and_starting_again_goes_on(
     press(wizard.run.cancel)
     wait_for_stage(qtbot, search, Stage.CANCELLED)
     assert "they are kept" in wizard.run.status.text()
-    assert search.unfinished() is None, "a cancelled search is not offered again"
+    assert search.unfinished.folders() == [], "a cancelled search is not offered again"
     folder = search.folder
     held.go.set()
     press(wizard.run.go)
     wait_for_stage(qtbot, search, Stage.FINISHED)
     assert search.folder == folder
-    assert held.converted == len(search.attempts), "nothing was converted twice"
+    assert held.converted == len(search.results.attempts), "nothing was converted twice"
 
 
 def test_closing_the_wizard_during_a_search_asks_and_pauses(
@@ -98,7 +98,7 @@ def test_closing_the_studio_pauses_and_the_next_start_offers_to_go_on(
     assert toy_window.isVisible()
     answer(wizard, "Pause and close")
     qtbot.waitUntil(lambda: not toy_window.isVisible(), timeout=PATIENCE)
-    before, folder = toy_window.studio.search.attempts, toy_window.studio.search.folder
+    before, folder = toy_window.studio.search.results.attempts, toy_window.studio.search.folder
 
     later = HeldModel(toy_texts())
     window = open_window(toy_loader(later))
@@ -108,8 +108,8 @@ def test_closing_the_studio_pauses_and_the_next_start_offers_to_go_on(
     search = window.studio.search
     wait_for_stage(qtbot, search, Stage.FINISHED)
     assert search.folder == folder
-    assert search.attempts[: len(before)] == before
-    assert later.converted == len(search.attempts) - len(before)
+    assert search.results.attempts[: len(before)] == before
+    assert later.converted == len(search.results.attempts) - len(before)
     assert window.wizard is not None
     assert window.wizard.currentId() == Step.RUN
     assert window.wizard.run.chart.counts.sum() > 0
@@ -126,6 +126,6 @@ def test_a_paused_search_can_be_used_as_it_is(qtbot: QtBot, toy_window: MainWind
     press(wizard.run.go)
     wait_for_stage(qtbot, search, Stage.PAUSED)
     next_page(wizard)
-    qtbot.waitUntil(lambda: search.selection is not None, timeout=PATIENCE)
-    assert search.selection is not None
-    assert sum(search.selection.successes.values()) == search.found
+    qtbot.waitUntil(lambda: search.results.selection is not None, timeout=PATIENCE)
+    assert search.results.selection is not None
+    assert sum(search.results.selection.successes.values()) == search.found

@@ -36,9 +36,9 @@ def test_from_a_folder_of_speech_to_a_mask_in_the_studio(
     window = open_window(load_default)
     search = window.studio.search
     wizard = walk_to_settings(qtbot, window, demo_corpus(tmp_path / "few", lines=4), rate=0.5)
-    assert search.checked is not None
-    assert search.checked.report.speakers == {"0011": 4, "0012": 4}
-    assert search.checked.usable["identification"] == 4
+    assert search.corpus.checked is not None
+    assert search.corpus.checked.report.speakers == {"0011": 4, "0012": 4}
+    assert search.corpus.checked.usable["identification"] == 4
 
     for emotion in ("happy", "surprise"):
         press(wizard.settings.emotions[emotion])
@@ -56,17 +56,17 @@ def test_from_a_folder_of_speech_to_a_mask_in_the_studio(
     assert window.studio.keeper.taken is None
     press(wizard.run.go)
     wait_for_stage(qtbot, search, Stage.FINISHED)
-    assert search.snapshot.done == len(search.attempts) == 8
+    assert search.snapshot.done == len(search.results.attempts) == 8
     assert wizard.run.chart.counts.sum() > 0
     assert wizard.run.log.conversions.rowCount() == 8
 
     next_page(wizard)
     assert wizard.currentId() == Step.REVIEW
     assert search.folder is not None
-    assert search.selection is not None
+    assert search.results.selection is not None
     statistics = load_job_statistics(search.folder)
-    alone = select(statistics, search.selection.mask.metadata["selector"], 0.005, compare=("angry", "sad"))
-    assert search.selection.mask.fingerprint() == alone.fingerprint(), "the same as without a window"
+    alone = select(statistics, search.results.selection.mask.metadata["selector"], 0.005, compare=("angry", "sad"))
+    assert search.results.selection.mask.fingerprint() == alone.fingerprint(), "the same as without a window"
 
     listed = wizard.review.list
     qtbot.waitUntil(lambda: listed.conversions.rowCount() > 2, timeout=PATIENCE)
@@ -79,18 +79,18 @@ def test_from_a_folder_of_speech_to_a_mask_in_the_studio(
     folder = search.folder
     qtbot.waitUntil(lambda: load_verdicts(folder) == {first.id: True, second.id: False}, timeout=PATIENCE)
     press(wizard.review.basis.button("ear"))
-    qtbot.waitUntil(lambda: search.selection is not None and search.selection.by_ear, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: search.results.selection is not None and search.results.selection.by_ear, timeout=PATIENCE)
 
     next_page(wizard)
     assert wizard.currentId() == Step.SAVE
     target = tmp_path / "mine.esn.safetensors"
     type_into(wizard.save.path, str(target))
     press(wizard.save.save)
-    qtbot.waitUntil(lambda: search.saved_to == target, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: search.results.saved_to == target, timeout=PATIENCE)
     mask = EsnMask.load(target)
     assert mask.method == "CAS-H"
     assert mask.emotions == (first.emotion,)
-    assert search.unfinished() is None
+    assert search.unfinished.folders() == []
 
     press(wizard.button(QWizard.WizardButton.FinishButton))
     state = window.studio.state

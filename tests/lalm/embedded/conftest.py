@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,10 +35,10 @@ def line() -> Callable[[str, int], Clip]:
 @pytest.fixture(scope="session")
 def everywhere() -> EsnMask:
     """A mask with the first forty neurons of every layer for angry and sad."""
-    pairs = torch.tensor([(layer, neuron) for layer in range(5) for neuron in range(40)], dtype=torch.int32)
+    pairs = np.array([(layer, neuron) for layer in range(5) for neuron in range(40)], np.int32)
     return EsnMask(
         widths=(768,) * 5,
         indices={"angry": pairs, "sad": pairs},
-        scores={"angry": torch.ones(len(pairs)), "sad": torch.ones(len(pairs))},
+        scores={"angry": np.ones(len(pairs), np.float32), "sad": np.ones(len(pairs), np.float32)},
         metadata={},
     )

@@ -14,12 +14,13 @@ import torch
 from studio.audio.clip import Clip
 from studio.emotions import TARGETS
 from studio.errors import Cancelled, StudioError
+from studio.esn.automation import Automation
 from studio.esn.errors import MaskError
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.esn.mask import EsnMask
 from studio.judges.content import word_error_rate
 from studio.lalm import embedded
-from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, ConversionRequest, SpeechLALM
+from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, Conversion, ConversionRequest, SpeechLALM
 from studio.lalm.embedded import features, tokens, vocoder
 from studio.lalm.embedded.lalm import EmbeddedLALM
 from studio.lalm.embedded.network import Network
@@ -104,8 +105,8 @@ def test_steering_changes_the_take_and_each_row_has_its_own(model: SpeechLALM, l
 def test_with_every_gate_shut_prosody_is_the_sources_own(model: SpeechLALM, line: Line) -> None:
     """Whatever departs from the source has passed a gate."""
     widths = model.info.gates[LANGUAGE]
-    pairs = torch.tensor([(layer, n) for layer, width in enumerate(widths) for n in range(width)], dtype=torch.int32)
-    everything = EsnMask(widths, {"angry": pairs}, {"angry": torch.ones(len(pairs))}, {})
+    pairs = np.array([(layer, n) for layer, width in enumerate(widths) for n in range(width)], np.int32)
+    everything = EsnMask(widths, {"angry": pairs}, {"angry": np.ones(len(pairs), np.float32)}, {})
     steering = Steering(everything, Mode.DEACTIVATE, {"angry": 1.0}, scope=TokenScope.ALL)
     made = model.convert([ConversionRequest(line("0019", 5), "angry", steering)])[0]
     prosody = tokens.decode_prosody(made.speech_tokens)
@@ -285,3 +286,22 @@ def test_unreadable_weights_are_one_sentence(tmp_path: Path, damage: str) -> Non
         (tmp_path / FILE).write_bytes(content)
     with pytest.raises(StudioError, match=r"weights .* cannot be read"):
         embedded.load(tmp_path)
+
+
+def test_an_intensity_curve_is_followed_token_by_token(model: SpeechLALM, line: Line, everywhere: EsnMask) -> None:
+    source = line("0019", 5)
+
+    def made(automation: Automation | None, strength: float = 2.0) -> Conversion:
+        steering = Steering(everywhere, Mode.GAIN, {"angry": strength}, automation=automation)
+        return model.convert([ConversionRequest(source, "angry", steering)])[0]
+
+    half = source.seconds / 2
+    full, baseline = made(None), made(None, strength=0.0)
+    assert np.array_equal(made(Automation(((0.0, 1.0),))).speech_tokens, full.speech_tokens)
+    assert np.array_equal(made(Automation(((0.0, 0.0),))).audio.samples, baseline.audio.samples)
+    late = made(Automation(((half, 0.0), (half + 0.01, 1.0))))
+    assert late.text == baseline.text
+    begins = int((tokens.positions(baseline.speech_tokens) * vocoder.FRAME_MS / 1000 <= half).sum()) - 1
+    assert begins > 5
+    assert np.array_equal(late.speech_tokens[:begins], baseline.speech_tokens[:begins])
+    assert (late.speech_tokens[begins + 2 :][:5] != baseline.speech_tokens[begins + 2 :][:5]).any()

@@ -1,4 +1,4 @@
-"""Hearing single conversions in the wizard, through the player the window has."""
+"""Hearing single clips, of the wizard or the contact sheet, through the player the window has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from studio.audio.clip import Clip
 from studio.audio.files import load_clip
 from studio.audio.player import SoundUnavailable
 from studio.engine import JobContext
@@ -19,7 +20,7 @@ _LOOK_MILLISECONDS = 50
 
 
 class ClipPlayer(QObject):
-    """Plays one file at a time, from its start; afterwards the lanes are what is heard again."""
+    """Plays one file or clip at a time, from its start; afterwards the lanes are what is heard again."""
 
     changed = Signal()
     notice = Signal(object)
@@ -28,7 +29,7 @@ class ClipPlayer(QObject):
         super().__init__()
         self._playback = playback
         self._worker = worker
-        self.playing: Path | None = None
+        self.playing: Path | Clip | None = None
         self._sounding = False
         self._position = 0.0
         self._timer = QTimer(self)
@@ -42,23 +43,23 @@ class ClipPlayer(QObject):
         """Why nothing can be heard; None while sound works."""
         return self._playback.reason
 
-    def play(self, path: Path) -> None:
-        """Play a file from its start; nothing happens without a sound output."""
+    def play(self, item: Path | Clip) -> None:
+        """Play it from its start; nothing happens without a sound output."""
         if self.reason is not None:
             return
         if self.playing is None:
             self._playback.stop()
             self._position = self._playback.player.position
-        self.playing, self._sounding = path, False
+        self.playing, self._sounding = item, False
         self._worker.submit(
-            _NAME, partial(self._begin, path), partial(self._began, path), failed=partial(self._fail, path)
+            _NAME, partial(self._begin, item), partial(self._began, item), failed=partial(self._fail, item)
         )
         self._timer.start()
         self.changed.emit()
 
-    def toggle(self, path: Path) -> None:
-        """Play a file, or stop if it is playing."""
-        self.stop() if self.playing == path else self.play(path)
+    def toggle(self, item: Path | Clip) -> None:
+        """Play it, or stop if it is playing."""
+        self.stop() if self.playing == item else self.play(item)
 
     def stop(self) -> None:
         """Stop, and give the player back to the lanes."""
@@ -67,8 +68,8 @@ class ClipPlayer(QObject):
             self._playback.player.stop()
             self._give_back()
 
-    def _begin(self, path: Path, context: JobContext) -> str:
-        clip = load_clip(path)
+    def _begin(self, item: Path | Clip, context: JobContext) -> str:
+        clip = load_clip(item) if isinstance(item, Path) else item
         player = self._playback.player
         if context.cancelled():
             return ""
@@ -82,17 +83,17 @@ class ClipPlayer(QObject):
             return str(error)
         return ""
 
-    def _began(self, path: Path, problem: str) -> None:
+    def _began(self, item: Path | Clip, problem: str) -> None:
         if problem:
             self._give_back()
             self._playback.start()
-        elif self.playing == path:
+        elif self.playing == item:
             self._sounding = True
 
-    def _fail(self, path: Path, error: BaseException) -> None:
+    def _fail(self, item: Path | Clip, error: BaseException) -> None:
         if isinstance(error, Cancelled):
             return
-        if self.playing == path:
+        if self.playing == item:
             self._give_back()
         self.notice.emit(notice_of(error))
 

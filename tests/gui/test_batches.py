@@ -1,0 +1,132 @@
+"""Contact sheet, auto-intensity, mute and solo, by mouse and key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from studio.gui.audition.sheet import SheetDialog
+from studio.gui.main_window import MainWindow
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
+from tests.gui.standin import StandIn
+
+
+@pytest.fixture
+def sheet(qtbot: QtBot, window: MainWindow) -> SheetDialog:
+    """The contact sheet, open, with angry as target."""
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    key(window, Qt.Key.Key_K)
+    assert window.sheet.isVisible()
+    return window.sheet
+
+
+def rendered(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> None:
+    press(sheet.render_button)
+    qtbot.waitUntil(lambda: sheet.model.sheet is not None and not window.studio.batches.active, timeout=PATIENCE)
+
+
+def test_a_ladder_rises_to_the_end_of_the_strong_zone(
+    qtbot: QtBot, window: MainWindow, sheet: SheetDialog, standin: StandIn
+) -> None:
+    sheet.count.setValue(4)
+    rendered(qtbot, window, sheet)
+    assert (sheet.model.rowCount(), sheet.model.columnCount()) == (1, 4)
+    strengths = [dict(each.steering.strengths) if each.steering else {} for each in standin.requests[1:]]
+    assert strengths == [{}, {"angry": 0.333}, {"angry": 0.667}, {"angry": 1.0}]
+    assert "angry 0.33" in str(sheet.model.data(sheet.model.index(0, 1), Qt.ItemDataRole.AccessibleTextRole))
+    assert len(window.studio.state.takes) == 1, "a sheet makes no takes before one is kept"
+    row = sheet.table.visualRect(sheet.model.index(0, 3)).center()
+    colour = sheet.table.viewport().grab().toImage().pixelColor(row)
+    assert colour.isValid()
+
+
+def test_arrows_move_and_enter_keeps_a_cell_once(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> None:
+    rendered(qtbot, window, sheet)
+    table = sheet.table
+    QTest.keyClick(table, Qt.Key.Key_Right)
+    QTest.keyClick(table, Qt.Key.Key_Right)
+    assert table.cell is not None
+    assert table.cell.strength == 0.5
+    for _ in range(2):
+        QTest.keyClick(table, Qt.Key.Key_Return)
+    takes = window.studio.state.takes
+    assert len(takes) == 2
+    assert takes[1].take is table.cell.take
+    assert takes[1].steer.strengths == {"angry": 0.5}
+    assert takes[1].number == 2
+    assert "Kept as take 2" in sheet.note.toolTip() + sheet.note.text()
+
+
+def test_every_emotion_is_its_rows_target(
+    qtbot: QtBot, window: MainWindow, sheet: SheetDialog, standin: StandIn
+) -> None:
+    press(sheet.what.button("all"))
+    sheet.count.setValue(3)
+    rendered(qtbot, window, sheet)
+    assert sheet.model.rowCount() == 4
+    requests = standin.requests[1:]
+    assert [each.target for each in requests] == [emotion for emotion in sheet.model.sheet.emotions for _ in range(3)]  # type: ignore[union-attr]
+    for cells in sheet.model.sheet.cells:  # type: ignore[union-attr]
+        lengths = [cell.take.settings.strengths for cell in cells]
+        assert lengths[0] == {}
+        assert lengths[2] == {cells[2].emotion: 1.0}
+
+
+def test_a_cancelled_sheet_leaves_the_old_one(
+    qtbot: QtBot, window: MainWindow, sheet: SheetDialog, standin: StandIn
+) -> None:
+    rendered(qtbot, window, sheet)
+    before = sheet.model.sheet
+    standin.started.clear()
+    standin.go.clear()
+    press(sheet.render_button)
+    qtbot.waitUntil(standin.started.is_set, timeout=PATIENCE)
+    press(sheet.cancel_button)
+    standin.go.set()
+    qtbot.waitUntil(lambda: not window.studio.batches.active, timeout=PATIENCE)
+    assert sheet.model.sheet is before
+    assert sheet.render_button.isEnabled()
+
+
+def test_auto_intensity_sets_what_it_found(qtbot: QtBot, window: MainWindow, standin: StandIn) -> None:
+    choose_target(window, "happy")
+    wait_for_takes(qtbot, window, 1)
+    press(window.steering.auto_button)
+    found = window.found
+    qtbot.waitUntil(lambda: found.search is not None and not window.studio.batches.active, timeout=PATIENCE)
+    assert found.search is not None
+    best = found.search.found.best
+    # The stand-in writes one wrong word of nine at every strength, which the limit allows.
+    assert best.strength == 2.0
+    assert "end of the scale" in found.says.text()
+    QTest.keyClick(found.plot, Qt.Key.Key_Left)
+    assert found.plot.cell is not None
+    assert found.plot.cell.strength == 1.75
+    press(found.use_button)
+    assert window.studio.state.steer.strengths == {"happy": 1.75}
+    assert not found.isVisible()
+    wait_for_takes(qtbot, window, 2)
+    assert window.studio.state.takes[1].take is found.plot.cell.take, "what was found need not be rendered again"
+
+
+def test_a_muted_emotion_keeps_its_strength_and_is_not_heard(
+    qtbot: QtBot, window: MainWindow, standin: StandIn
+) -> None:
+    choose_target(window, "happy")
+    drag_slider(window, "happy", 1.0)
+    drag_slider(window, "surprise", 0.5)
+    wait_for_takes(qtbot, window, 2)
+    rows, state = window.steering.rows, window.studio.state
+    press(rows["surprise"].label)
+    wait_for_takes(qtbot, window, 3)
+    assert state.takes[2].take.settings.strengths == {"happy": pytest.approx(1.0, abs=0.03)}
+    assert rows["surprise"].slider.strength == pytest.approx(0.5, abs=0.03)
+    press(rows["surprise"].label)
+    assert state.steer.muted == frozenset()
+    QTest.mouseClick(rows["surprise"].label, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier)
+    assert set(state.steer.heard) == {"surprise"}
+    assert np.isclose(state.steer.strengths["happy"], 1.0, atol=0.03)

@@ -1,0 +1,106 @@
+"""The intensity curve in the window: drawn by mouse and key, heard in the take, shown with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from studio.gui.audition.curve import CurveLane
+from studio.gui.main_window import MainWindow
+from tests.gui.driving import choose_target, drag_slider, wait_for_takes
+from tests.gui.standin import StandIn
+
+LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+
+
+def lane_of(window: MainWindow) -> CurveLane:
+    return window.lanes.curve
+
+
+def curve_of(window: MainWindow) -> tuple[tuple[float, float], ...] | None:
+    return window.studio.state.steer.automation
+
+
+def set_point(lane: CurveLane, seconds: float, share: float) -> None:
+    QTest.mouseClick(lane, LEFT, NONE, lane.x_y((seconds, share)).toPoint())
+
+
+def test_points_are_set_dragged_and_removed_by_mouse(window: MainWindow) -> None:
+    lane, state = lane_of(window), window.studio.state
+    set_point(lane, 0.5, 1.0)
+    set_point(lane, 1.0, 0.0)
+    assert state.steer.automation is not None
+    first, second = state.steer.automation
+    assert first == pytest.approx((0.5, 1.0), abs=0.02)
+    assert second == pytest.approx((1.0, 0.0), abs=0.02)
+    start, stop = lane.x_y(second).toPoint(), lane.x_y((0.2, 0.5)).toPoint()
+    QTest.mousePress(lane, LEFT, NONE, start)
+    QTest.mouseMove(lane, stop)
+    QTest.mouseRelease(lane, LEFT, NONE, stop)
+    moved = state.steer.automation[1]
+    assert first[0] < moved[0] < first[0] + 0.05, "a point stays behind the one before it"
+    assert moved[1] == pytest.approx(0.5, abs=0.05)
+    QTest.mouseClick(lane, Qt.MouseButton.RightButton, NONE, lane.x_y(moved).toPoint())
+    assert curve_of(window) == (first,)
+    QTest.mouseDClick(lane, LEFT, NONE, lane.x_y(first).toPoint())
+    assert state.steer.automation is None
+
+
+def test_everything_can_be_done_by_key(window: MainWindow) -> None:
+    lane, axis = lane_of(window), window.studio.axis
+    lane.setFocus()
+    axis.set_playhead(0.4)
+    QTest.keyClick(lane, Qt.Key.Key_Insert)
+    axis.set_playhead(0.8)
+    QTest.keyClick(lane, Qt.Key.Key_Insert)
+    assert curve_of(window) == ((0.4, 1.0), (0.8, 1.0))
+    for _ in range(4):
+        QTest.keyClick(lane, Qt.Key.Key_Down)
+    QTest.keyClick(lane, Qt.Key.Key_Right)
+    assert curve_of(window) == ((0.4, 1.0), (0.82, 0.8))
+    assert "0:00.82" in lane.accessibleDescription()
+    QTest.keyClick(lane, Qt.Key.Key_PageUp)
+    QTest.keyClick(lane, Qt.Key.Key_Delete)
+    assert curve_of(window) == ((0.82, 0.8),)
+    QTest.keyClick(lane, Qt.Key.Key_Right)
+    assert axis.playhead == pytest.approx(0.8), "without a chosen point arrows move the playhead, which waits for sound"
+
+
+def test_a_take_follows_the_curve_and_shows_it(qtbot: QtBot, window: MainWindow, standin: StandIn) -> None:
+    lane, state = lane_of(window), window.studio.state
+    choose_target(window, "angry")
+    drag_slider(window, "angry", 1.0)
+    wait_for_takes(qtbot, window, 2)
+    set_point(lane, 0.5, 0.0)
+    wait_for_takes(qtbot, window, 2)
+    assert state.lanes["B"] == state.lanes["A"] or state.steer.is_baseline, "a curve of zeros is the baseline"
+    set_point(lane, 1.0, 1.0)
+    wait_for_takes(qtbot, window, 3)
+    steering = standin.requests[-1].steering
+    assert steering is not None
+    assert steering.automation is not None
+    assert steering.automation.points == state.steer.automation
+    take = state.takes[-1]
+    assert take.take.settings.automation == steering.automation
+    assert "curve" in window.lanes.lanes["B"].title.toolTip() or "curve" in window.lanes.lanes["B"].title.text()
+
+
+def test_a_level_curve_at_full_strength_is_no_curve(window: MainWindow) -> None:
+    steer = replace(window.studio.state.steer, target="sad", strengths={"sad": 1.0}, automation=((0.3, 1.0),))
+    assert steer.canonical().automation is None
+    assert replace(steer, automation=((0.3, 0.0), (0.5, 0.0))).canonical() == steer.baseline()
+
+
+def test_another_recording_starts_without_the_curve(qtbot: QtBot, window: MainWindow) -> None:
+    lane, state = lane_of(window), window.studio.state
+    set_point(lane, 0.5, 0.3)
+    before = state.source
+    assert state.steer.automation is not None
+    state.set_source(before)
+    assert curve_of(window) is None
+    assert lane.points == ()
+    assert lane.grab().toImage().pixelColor(QPoint(2, 2)).isValid()
