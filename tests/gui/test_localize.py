@@ -77,8 +77,7 @@ def test_the_layer_window_reaches_the_render(qtbot: QtBot, localize: MainWindow,
     drag_slider(localize, "angry", 0.5)
     choose_target(localize, "angry")
     wait_for_takes(qtbot, localize, 2)
-    steering = standin.requests[1].steering
-    assert steering is not None
+    (steering,) = [request.steering for request in standin.requests if request.steering is not None]
     assert steering.layers == (1, 1)
     key(localize, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
     assert localize.lanes.isVisible()
