@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,7 +33,8 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths.
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``layer_labels`` maps one to what is to be
+    said of each of its layers beside the number; neighbours with one label belong together.
     """
 
     model_id: str
@@ -46,6 +47,7 @@ class ModelInfo:
     content_modes: tuple[Content, ...] = (Content.FREE,)
     streams: bool = False
     batches: bool = False
+    layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
