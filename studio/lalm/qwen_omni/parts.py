@@ -24,7 +24,7 @@ class Parts:
     audio_tower: nn.Module
     thinker: nn.Module
     words_head: nn.Module
-    talker: nn.Module
+    talker: Any
     speech: nn.Module
     codec_head: nn.Module
     token2wav: Any

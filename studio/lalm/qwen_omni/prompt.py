@@ -19,8 +19,8 @@ from studio.lalm.qwen_omni.parts import Parts
 LISTENING_RATE = 16_000
 
 SYSTEM = (
-    "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and visual "
-    "inputs, as well as generating text and speech."
+    "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and "
+    "visual inputs, as well as generating text and speech."
 )
 """The one system prompt the talker was trained with; emotion-agnostic."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.cache_utils import DynamicCache, StaticCache
 
 from studio.esn.taps import GateTaps
@@ -24,7 +24,7 @@ class Stack:
     """
 
     def __init__(
-        self, layers: nn.Module, *, compiled: bool = False, backend: str = "inductor", mode: str | None = None
+        self, layers: Any, *, compiled: bool = False, backend: str = "inductor", mode: str | None = None
     ) -> None:
         self._layers = layers
         self._static = compiled
