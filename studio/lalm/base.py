@@ -33,7 +33,8 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths.
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``overlaps``: ``convert`` may be called by
+    several threads at once, which is faster than one call after the other.
     """
 
     model_id: str
@@ -46,6 +47,7 @@ class ModelInfo:
     content_modes: tuple[Content, ...] = (Content.FREE,)
     streams: bool = False
     batches: bool = False
+    overlaps: bool = False
 
 
 @dataclass(frozen=True)

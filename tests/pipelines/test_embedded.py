@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from studio.cli import main
 from studio.corpora import esd
 from studio.corpora.splits import IDENTIFICATION, esd_split, spread
 from studio.emotions import EMOTIONS
+from studio.errors import Cancelled
 from studio.esn.mask import EsnMask
 from studio.judges.asr import recogniser_for
 from studio.lalm.base import LANGUAGE, ConversionRequest
@@ -103,3 +105,42 @@ def test_the_command_on_the_demo_corpus(tmp_path, capsys):
     assert out.exists() == bool(succeeded)
     if succeeded:
         assert set(EsnMask.load(out).emotions) == succeeded
+
+
+class InTurn:
+    """A model whose conversions are made one after the other."""
+
+    def __init__(self, model):
+        self.info = replace(model.info, overlaps=False)
+        self.convert = model.convert
+
+
+def test_overlapping_batches_leave_the_same_job(model, utterances, tmp_path):
+    settings = IdentifySettings(emotions=("sad", "angry"), rate=0.05, wer_threshold=99.0, batch=1, cap=2)
+    assert model.info.overlaps
+    for name, workers in (("both", model), ("one", InTurn(model))):
+        identify(InProcess(workers, Lenient("sad")), utterances, settings, tmp_path / name, date="2026-01-02")
+    both, one = (
+        {
+            each.relative_to(tmp_path / name): each.read_bytes()
+            for each in (tmp_path / name).rglob("*")
+            if each.is_file()
+        }
+        for name in ("both", "one")
+    )
+    assert both == one
+    assert len(one) > 8
+
+
+def test_a_cancel_ends_overlapping_batches_and_the_job_goes_on(model, utterances, tmp_path):
+    settings = IdentifySettings(emotions=("sad", "angry"), rate=0.05, wer_threshold=99.0, batch=1)
+    calls = 0
+
+    def later():
+        nonlocal calls
+        calls += 1
+        return calls > 12
+
+    with pytest.raises(Cancelled):
+        identify(InProcess(model, Lenient("sad")), utterances, settings, tmp_path / "job", cancelled=later)
+    identify(InProcess(model, Lenient("sad")), utterances, settings, tmp_path / "job")
