@@ -5,15 +5,15 @@
 Every way generates the same number of tokens with transformers' own ``generate`` and its cache, taking turns within a
 round; a round's figure is the median of its steps, a ratio is of two figures of one round, and printed are the median
 and the quartiles of the ratios over all rounds. That all steered ways emit the same tokens is checked. On the CPU the
-model is a random Qwen2 of 8 layers x 4096 gates in float32; with CUDA the thinker of Qwen2.5-Omni-7B in full size, random
-bfloat16 weights, follows, with tokens per second and memory. nnsight and pyvene take part where they are installed.
+model is a random Qwen2 of 8 layers x 4096 gates in float32; with CUDA the thinker of Qwen2.5-Omni-7B in full size,
+random bfloat16 weights, follows, with tokens per second and memory. nnsight and pyvene take part where they are
+installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import importlib
 import statistics
 import sys
 import time
@@ -31,6 +31,7 @@ from studio.esn.mask import EsnMask
 from studio.esn.selectors import Selector, select
 from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.esn.taps import GateTaps
+from tests.benchmarks.taps_rivals import Generate, nnsight_generate, pyvene_generate
 
 RATE = 0.005
 STRENGTH = 1.0
@@ -39,10 +40,9 @@ WARM = 4
 """Steps at the start of a generation that are not timed."""
 
 Way = Callable[[], AbstractContextManager[Any]]
-Generate = Callable[..., torch.Tensor]
 
 
-class Clock(StoppingCriteria):  # type: ignore[misc]
+class Clock(StoppingCriteria):
     """Notes when each token is there; never stops anything."""
 
     def __init__(self) -> None:
@@ -72,6 +72,8 @@ class Subject:
         self.device, self.dtype = first.device, first.dtype
         self.widths = (width,) * len(self.gates)
         self.mask = random_mask(self.widths)
+        pairs = torch.from_numpy(self.mask.indices["happy"]).long()
+        self.chosen = [pairs[pairs[:, 0] == layer, 1].to(self.device) for layer in range(len(self.gates))]
         random = torch.Generator().manual_seed(1)
         self.prompt = torch.randint(0, 900, (batch, PROMPT), generator=random).to(self.device)
         self.taps = GateTaps(self.gates, self.widths, device=self.device, dtype=self.dtype)
@@ -110,9 +112,7 @@ class Subject:
     def naive(self) -> Iterator[None]:
         """A hook that copies the gate and multiplies the selected neurons by fancy indexing."""
         handles = []
-        for layer, gate in enumerate(self.gates):
-            pairs = self.mask.indices["happy"]
-            chosen = torch.from_numpy(pairs[pairs[:, 0] == layer, 1]).long().to(self.device)
+        for gate, chosen in zip(self.gates, self.chosen, strict=True):
 
             def hook(module: nn.Module, args: object, out: torch.Tensor, at: torch.Tensor = chosen) -> torch.Tensor:
                 out = out.clone()
@@ -146,31 +146,14 @@ def ways_of(subject: Subject) -> dict[str, tuple[Way, Generate | None]]:
         "taps, gain, recording": (lambda: subject.tapped(gain, record=True), None),
         "naive hooks, gain": (subject.naive, None),
     }
-    for name, make in (("nnsight, gain", nnsight_generate), ("pyvene, gain", pyvene_generate)):
-        generate = make(subject)
-        if generate is not None:
-            ways[name] = (nullcontext, generate)
+    names = {id(module): name for name, module in subject.model.named_modules()}
+    paths = [names[id(gate)] for gate in subject.gates]
+    for name, make in (("nnsight", nnsight_generate), ("pyvene", pyvene_generate)):
+        try:
+            ways[f"{name}, gain"] = (nullcontext, make(subject.model, paths, subject.chosen, 1 + STRENGTH))
+        except ImportError:
+            print(f"  {name} is not installed: left out")
     return ways
-
-
-def nnsight_generate(subject: Subject) -> Generate | None:
-    """Generate inside one nnsight trace that changes the gates at every step; None where it is not installed."""
-    try:
-        nnsight = importlib.import_module("nnsight")
-    except ImportError:
-        print("nnsight is not installed: left out")
-        return None
-    return importlib.import_module("tests.benchmarks.taps_nnsight").generator(nnsight, subject, STRENGTH)
-
-
-def pyvene_generate(subject: Subject) -> Generate | None:
-    """Generate through a pyvene IntervenableModel that changes the gates; None where it is not installed."""
-    try:
-        pyvene = importlib.import_module("pyvene")
-    except ImportError:
-        print("pyvene is not installed: left out")
-        return None
-    return importlib.import_module("tests.benchmarks.taps_pyvene").generator(pyvene, subject, STRENGTH)
 
 
 def measure(subject: Subject, rounds: int) -> dict[str, list[float]]:
@@ -181,6 +164,7 @@ def measure(subject: Subject, rounds: int) -> dict[str, list[float]]:
         with around():
             emitted[name] = subject.generate(generate)[0]
     plain, steered = emitted["no taps"], emitted["naive hooks, gain"]
+    assert not torch.equal(plain, steered), "steering changes nothing, so equal tokens would prove nothing"
     for name, ids in emitted.items():
         if "clamp" not in name:
             assert torch.equal(ids, steered if "gain" in name else plain), f"{name} emits other tokens"
@@ -206,17 +190,16 @@ def report(figures: dict[str, list[float]], batch: int) -> None:
             f"  {name:22} {1000 * step:8.3f} ms a step {batch / step:8.1f} tokens a second "
             f"{middle:7.3f} x no taps ({low:.3f} to {high:.3f})"
         )
-    pairs = zip(figures["taps, gain on 0.5 %"], figures["taps, unsteered"], strict=True)
-    low, middle, high = quartiles(sorted(own / none for own, none in pairs))
-    print(f"  steered over unsteered (both tapped): {100 * (middle - 1):+.2f} % ({100 * (low - 1):+.2f} to "
-          f"{100 * (high - 1):+.2f}); over no taps: "
-          f"{100 * (quartiles([a / b for a, b in zip(figures['taps, gain on 0.5 %'], base, strict=True)])[1] - 1):+.2f} %",
-          flush=True)  # fmt: skip
+    steered, unsteered = figures["taps, gain on 0.5 %"], figures["taps, unsteered"]
+    for words, against in (("steered over unsteered, both tapped", unsteered), ("steered over no taps", base)):
+        ratios = [own / other for own, other in zip(steered, against, strict=True)]
+        low, middle, high = (100 * (ratio - 1) for ratio in quartiles(ratios))
+        print(f"  {words}: {middle:+.2f} % ({low:+.2f} to {high:+.2f})", flush=True)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     """Lower quartile, median, upper quartile."""
-    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    low, middle, high = statistics.quantiles(values, n=4)
     return low, middle, high
 
 
@@ -268,9 +251,10 @@ def full_size() -> tuple[nn.Module, list[nn.Module], int]:
     """The thinker of Qwen2.5-Omni-7B in full size with random bfloat16 weights, without its vision tower."""
     from transformers import Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
 
+    width = 18_944
     config = Qwen2_5OmniThinkerConfig(
         text_config={
-            "vocab_size": 152_064, "hidden_size": 3584, "intermediate_size": 18_944, "num_hidden_layers": 28,
+            "vocab_size": 152_064, "hidden_size": 3584, "intermediate_size": width, "num_hidden_layers": 28,
             "num_attention_heads": 28, "num_key_value_heads": 4,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
         },
@@ -285,13 +269,13 @@ def full_size() -> tuple[nn.Module, list[nn.Module], int]:
         torch.set_default_dtype(torch.float32)
     decoder = getattr(model.model, "language_model", model.model)
     model.generation_config.eos_token_id = None
-    return model, [layer.mlp.act_fn for layer in decoder.layers], config.text_config.intermediate_size
+    return model, [layer.mlp.act_fn for layer in decoder.layers], width
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--tokens", type=int, default=20, help="generated in one turn")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU model")
     args = parser.parse_args(argv)
