@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -30,7 +31,7 @@ def save(qtbot: QtBot, window: MainWindow, name: str) -> None:
     qtbot.waitUntil(lambda: window.findChild(QInputDialog) is None, timeout=PATIENCE)
 
 
-def steer(window: MainWindow, **changes: object) -> None:
+def steer(window: MainWindow, **changes: Any) -> None:
     state = window.studio.state
     state.set_steer(replace(state.steer, **changes))
 
@@ -69,9 +70,9 @@ def test_what_was_deleted_or_replaced_can_be_had_back(qtbot: QtBot, window: Main
     steer(window, target="sad", strengths={"sad": 0.3})
     presets.save("soft")
     presets.delete("soft")
-    assert presets.names == ()
+    assert not presets.names
     press(window.notices.offer_button)
-    assert presets.names == ("soft",)
+    assert list(presets.names) == ["soft"]
     assert presets.in_use("soft")
     steer(window, strengths={"sad": 0.8})
     presets.save("soft")

@@ -99,8 +99,8 @@ def test_f1_lists_every_key(qtbot: QtBot, window: MainWindow) -> None:
     dialog = window.findChild(KeysDialog)
     assert dialog is not None
     text = " ".join(label.text() for label in dialog.findChildren(QLabel))
-    for expected in ("Swap A and B", "Render", "Take 9", "5 stars", "Scrub", "Drag over a lane"):
-        assert expected in text
+    for what in ("Swap A and B", "Render", "Take 9", "5 stars", "Scrub", "Drag over a lane"):
+        assert what in text
     shown = {name: field.keySequence().toString() for name, field in dialog.fields.items()}
     expected = {"Play or stop": "Space", "Open recordings…": "Ctrl+O", "Export takes…": "Ctrl+E", "Keys…": "F1"}
     assert {name: shown[name] for name in expected} == expected
