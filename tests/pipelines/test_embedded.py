@@ -121,12 +121,8 @@ def test_overlapping_batches_leave_the_same_job(model, utterances, tmp_path):
     for name, workers in (("both", model), ("one", InTurn(model))):
         identify(InProcess(workers, Lenient("sad")), utterances, settings, tmp_path / name, date="2026-01-02")
     both, one = (
-        {
-            each.relative_to(tmp_path / name): each.read_bytes()
-            for each in (tmp_path / name).rglob("*")
-            if each.is_file()
-        }
-        for name in ("both", "one")
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path / "both", tmp_path / "one")
     )
     assert both == one
     assert len(one) > 8
