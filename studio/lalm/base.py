@@ -33,8 +33,8 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``overlaps``: ``convert`` may be called by
-    several threads at once, which is faster than one call after the other.
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``overlaps``: several threads may call
+    ``convert`` at once, which is faster than one call after the other.
     """
 
     model_id: str
