@@ -187,8 +187,8 @@ class CurveLane(TimeCanvas):
         elif (move := _MOVES.get(Qt.Key(key))) is not None:
             seconds, share = self.points[chosen]
             along, up = move
-            step = self._seconds / len(self._words) if self._words else _STEP_SECONDS
-            self._move(chosen, (seconds + along * step, share + up * _STEP_SHARE))
+            stride = self._seconds / len(self._words) if self._words else _STEP_SECONDS
+            self._move(chosen, (seconds + along * stride, share + up * _STEP_SHARE))
         else:
             super().keyPressEvent(event)
 
