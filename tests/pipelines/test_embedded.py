@@ -16,7 +16,7 @@ from studio.emotions import EMOTIONS
 from studio.errors import Cancelled
 from studio.esn.mask import EsnMask
 from studio.judges.asr import recogniser_for
-from studio.lalm.base import LANGUAGE, ConversionRequest
+from studio.lalm.base import LANGUAGE, ConversionRequest, SpeechLALM
 from studio.lalm.catalog import load_model
 from studio.paths import resources_dir
 from studio.pipelines.evaluate import EvaluateSettings, evaluate
@@ -110,9 +110,9 @@ def test_the_command_on_the_demo_corpus(tmp_path, capsys):
 class InTurn:
     """A model whose conversions are made one after the other."""
 
-    def __init__(self, model):
+    def __init__(self, model: SpeechLALM) -> None:
         self.info = replace(model.info, overlaps=False)
-        self.convert = model.convert
+        self.convert, self.close = model.convert, model.close
 
 
 def test_overlapping_batches_leave_the_same_job(model, utterances, tmp_path):
