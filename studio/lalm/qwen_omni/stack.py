@@ -24,7 +24,7 @@ class Stack:
     """
 
     def __init__(
-        self, layers: Any, *, compiled: bool = False, backend: str = "inductor", mode: str | None = None
+        self, layers: Any, *, compiled: bool = False, backend: Any = "inductor", mode: str | None = None
     ) -> None:
         self._layers = layers
         self._static = compiled
