@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.engine import JobContext
 from studio.errors import StudioError
 from studio.gui.engine_thread import EngineThread, notice_of
+from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
 from studio.gui.state import ShownMask, StudioState
@@ -82,6 +83,16 @@ class ModelKeeper(QObject):
             return
         info = loaded.model.info
         self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
+
+    def open_module(self, module: str) -> None:
+        """Steer another of the model's modules, with the first mask made for it; one sentence where there is none."""
+        loaded = self.loaded
+        if loaded is None:
+            return
+        info, known = loaded.model.info, list(self.masks)
+        self._worker.submit(
+            "mask", lambda _context: mask_of(module, known, info), self._use_mask, failed=self._refuse_mask
+        )
 
     def adopt_masks(self, masks: Sequence[ShownMask], in_use: ShownMask | None) -> None:
         """Offer masks that were read for this model, and use one of them instead of any that is being read."""
@@ -184,13 +195,34 @@ def _load_default(context: JobContext) -> Loaded:
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:
     """Read a mask, check that it fits, and count it for the views; runs in the worker."""
+    from studio.esn.calibration import read_calibration
     from studio.session.masks import SUFFIX, load_mask, module_of
 
     mask = load_mask(path, info)
     counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
     name = path.name.removesuffix(SUFFIX)
-    facts, module = mask_facts(mask.metadata), module_of(mask)
-    return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, mask.fingerprint())
+    facts, module, fingerprint = mask_facts(mask.metadata), module_of(mask), mask.fingerprint()
+    ranges = {
+        mode: {emotion: measured_range(mode, zones.safe, zones.strong) for emotion, zones in measured.items()}
+        for mode, measured in read_calibration(path, fingerprint).items()
+        if mode in RANGES
+    }
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, fingerprint, ranges)
+
+
+def mask_of(module: str, known: Sequence[Path], info: ModelInfo) -> ShownMask:
+    """The first of ``known`` that was made for a module; raises StudioError when none was; runs in the worker."""
+    from studio.session.masks import load_mask, module_of
+
+    for path in known:
+        try:
+            if module_of(load_mask(path, info)) == module:
+                return read_mask(path, info)
+        except StudioError:
+            continue
+    raise StudioError(
+        f"There is no mask for the {module} module of {info.title}; find one (Find neurons), or open one that you have."
+    )
 
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:

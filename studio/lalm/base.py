@@ -33,8 +33,11 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``layer_labels`` maps one to what is to be
-    said of each of its layers beside the number; neighbours with one label belong together.
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curve_in_words``: generated tokens are
+    in step with the words, not with time; an intensity curve then changes from word to word, each word of the
+    transcript taking an equal share of the source's length. ``overlaps``: several threads may call ``convert`` at once,
+    which is faster than one call after the other.
+    ``layer_labels`` maps a module to what is to be said of each of its layers; neighbours of one label belong together.
     """
 
     model_id: str
@@ -47,6 +50,8 @@ class ModelInfo:
     content_modes: tuple[Content, ...] = (Content.FREE,)
     streams: bool = False
     batches: bool = False
+    curve_in_words: bool = False
+    overlaps: bool = False
     layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 

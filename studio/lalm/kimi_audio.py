@@ -1,7 +1,7 @@
 """Kimi-Audio-7B-Instruct, driven through ``kimia_infer.api.kimia.KimiAudio`` (github.com/MoonshotAI/Kimi-Audio).
 
-Its 28 layers write text; a branch of 6 more (``mimo_layers``) leaves after layer 21 and writes speech tokens, in the same
-forward pass. Layers 22 to 27 therefore reach the voice through nothing but the text that is fed back.
+Its 28 layers write text; a branch of 6 more (``mimo_layers``) leaves after layer 21 and writes speech tokens, in the
+same forward pass. Layers 22 to 27 therefore reach the voice through nothing but the text that is fed back.
 """
 
 from __future__ import annotations
@@ -75,9 +75,8 @@ class KimiAudio:
 
     def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
         """See :meth:`studio.lalm.guest.Guest.speak`."""
-        self._seed = GREEDY_SEED if seed is None else seed
-        self._tokens = None
-        with TemporaryDirectory() as folder, seeded(self._seed, find(self._kimi, "alm.model.norm").weight.device):
+        self._begin(seed)
+        with TemporaryDirectory() as folder, seeded(self._seed, next(self._kimi.alm.parameters()).device):
             path = Path(folder) / "source.wav"
             wavefile.write(path, heard, LISTENING_RATE)
             sound, text = self._kimi.generate(
@@ -89,7 +88,9 @@ class KimiAudio:
                 **(GREEDY if seed is None else SAMPLED),
             )
         if sound is None or self._tokens is None:
-            raise StudioError(f"{TITLE} was loaded without what turns its tokens into sound; make its environment anew.")
+            raise StudioError(
+                f"{TITLE} was loaded without what turns its tokens into sound; make its environment anew."
+            )
         samples = np.asarray(sound.detach().float().cpu().view(-1).numpy(), dtype=np.float32)
         if not len(samples):
             raise StudioError(f"{TITLE} answered '{text}' but did not speak.")
@@ -100,6 +101,10 @@ class KimiAudio:
     def close(self) -> None:
         """Give the model its own methods back."""
         del self._kimi.detokenize_audio
+
+    def _begin(self, seed: int | None) -> None:
+        self._seed = GREEDY_SEED if seed is None else seed
+        self._tokens = None
 
     def _make_sound(self, tokens: torch.Tensor) -> torch.Tensor:
         if not tokens.numel():

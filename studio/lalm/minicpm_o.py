@@ -106,6 +106,12 @@ class MiniCpmO:
             return
         if isinstance(error, Cancelled | StudioError | torch.OutOfMemoryError):
             raise error
+        if self._sites[LANGUAGE].passes.count >= MAX_TEXT_TOKENS:
+            # Its code cannot speak a text that the limit cut off: the last token has no hidden state.
+            raise StudioError(
+                f"{TITLE} did not stop writing within {MAX_TEXT_TOKENS} tokens, and so could not speak; "
+                "weaken the steering."
+            ) from error
         kind = type(error).__name__
         raise StudioError(f"{TITLE} answered '{text}' but failed while speaking: {kind}: {error}") from error
 

@@ -73,7 +73,9 @@ def find(root: object, path: str) -> nn.Module:
     for name in path.split("."):
         found = getattr(found, name, None)
     if not isinstance(found, nn.Module):
-        raise StudioError(f"The model has no module '{path}', so its code is not the revision this studio was made for.")
+        raise StudioError(
+            f"The model has no module '{path}', so its code is not the revision this studio was made for."
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""16-bit WAV in and out by the standard library, for models that pass sound through files in environments of their own."""
+"""16-bit WAV in and out by the standard library, for models that pass sound through files."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def read(path: Path, rate: int) -> FloatArray:
         raise StudioError(f"The sound file that was written cannot be read ({problem}).") from problem
     if form != (1, 2, rate):
         raise StudioError(
-            f"The sound file that was written has {form[0]} channel(s) of {8 * form[1]} bits at {form[2]} Hz instead of "
-            f"one of 16 bits at {rate} Hz."
+            f"The sound file that was written has {form[0]} channel(s) of {8 * form[1]} bits at {form[2]} Hz instead "
+            f"of one of 16 bits at {rate} Hz."
         )
     if not data:
         raise StudioError("The sound file that was written is empty.")

@@ -52,9 +52,9 @@ class Report:
 
 
 def steering(model: GuestLALM, module: str, strength: float, mode: Mode = Mode.GAIN) -> Steering:
-    """Every third neuron of every layer of a module, for happy."""
+    """Every neuron of every layer of a module, for happy."""
     widths = model.info.gates[module]
-    pairs = [(layer, neuron) for layer, width in enumerate(widths) for neuron in range(0, width, 3)]
+    pairs = [(layer, neuron) for layer, width in enumerate(widths) for neuron in range(width)]
     mask = EsnMask(
         widths,
         {"happy": np.array(pairs, dtype=np.int32)},
@@ -73,7 +73,9 @@ def check_model(report: Report, model: GuestLALM, module: str, passes: Callable[
     plain = convert()
     steps = passes()
     again, still = convert(), convert(steering(model, module, 0.0))
-    report.check(f"{module}: speech of {len(plain.audio.samples)} samples at {plain.audio.rate} Hz", len(plain.audio.samples))
+    report.check(
+        f"{module}: speech of {len(plain.audio.samples)} samples at {plain.audio.rate} Hz", len(plain.audio.samples)
+    )
     report.check(f"{module}: greedy twice is the same, text, tokens and samples", same(plain, again))
     report.check(f"{module}: strength 0 is the baseline, sample for sample", same(plain, still))
     recorded = convert(record=True)
@@ -84,8 +86,10 @@ def check_model(report: Report, model: GuestLALM, module: str, passes: Callable[
         f"{sum(model.info.gates[module])} neurons active",
         counts.tokens > steps > 1 and (counts.active > 0).any(),
     )
-    report.check(f"{module}: no neuron is active more often than there were positions", (counts.active <= counts.tokens).all())
-    for mode, strength in ((Mode.GAIN, 3.0), (Mode.ADD, 2.0), (Mode.CLAMP, 2.0), (Mode.DEACTIVATE, 1.0)):
+    report.check(
+        f"{module}: no neuron is active more often than there were positions", (counts.active <= counts.tokens).all()
+    )
+    for mode, strength in ((Mode.GAIN, 8.0), (Mode.ADD, 2.0), (Mode.CLAMP, 2.0), (Mode.DEACTIVATE, 1.0)):
         steered = convert(steering(model, module, strength, mode))
         report.check(f"{module}: {mode} changes the speech", not same(plain, steered))
     report.check(f"{module}: sampled, one seed gives one result", same(convert(seed=7), convert(seed=7)))
@@ -119,4 +123,4 @@ def small_random(model: torch.nn.Module, seed: int = 0) -> None:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() > 1 and "norm" not in name:
-                weight.normal_(0.0, 1.0 / weight.shape[-1] ** 0.5)
+                weight.normal_(0.0, 2.0 / weight.shape[-1] ** 0.5)

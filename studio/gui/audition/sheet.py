@@ -36,7 +36,6 @@ from studio.gui import theme
 from studio.gui.batches import Batches, Cell, Sheet
 from studio.gui.clips import ClipPlayer
 from studio.gui.formats import percent, strength
-from studio.gui.intensity import RANGES
 from studio.gui.state import StudioState
 from studio.gui.widgets.layout import ElidedLabel, explain, small
 from studio.gui.widgets.progress import ThinBar
@@ -47,6 +46,7 @@ HOVER_MILLISECONDS = 200
 """How long the mouse rests on a cell before it plays."""
 
 _CELL = Qt.ItemDataRole.UserRole
+_HOW_TO_KEEP = "Enter or a double click keeps a cell as a take."
 _Index = QModelIndex | QPersistentModelIndex
 _FEWEST, _MOST = 3, 12
 
@@ -236,10 +236,10 @@ class SheetDialog(QDialog):
         self.table.play_asked.connect(lambda cell: clips.play(cell.take.audio))
         self.table.keep_asked.connect(self._keep)
         batches.sheet_ready.connect(self._show_sheet)
-        batches.progress.connect(self.bar.show_share)
+        batches.progress.connect(self._show_share)
         for changed in (batches.active_changed, state.steer_changed, state.mask_changed, state.source_changed):
             changed.connect(self._show_allowed)
-        self._say("Enter or a double click keeps a cell as a take.")
+        self._say(_HOW_TO_KEEP)
         self._show_allowed()
 
     def render_sheet(self) -> None:
@@ -249,7 +249,10 @@ class SheetDialog(QDialog):
             return
         one = steer.target if steer.target in mask.emotions else mask.emotions[0]
         emotions = mask.emotions if self.what.value == "all" else (one,)
-        top, count = RANGES[steer.mode].strong, self.count.value()
+        ranges = [found for emotion in emotions if (found := mask.range_of(steer.mode, emotion)) is not None]
+        if not ranges:
+            return
+        top, count = max(each.strong for each in ranges), self.count.value()
         self._batches.render_sheet(emotions, [round(top * step / (count - 1), 3) for step in range(count)])
 
     def done(self, result: int) -> None:
@@ -280,6 +283,7 @@ class SheetDialog(QDialog):
 
     def _show_sheet(self, sheet: Sheet) -> None:
         self.model.show_sheet(sheet)
+        self._say(_HOW_TO_KEEP)
         self.table.setFocus()
         self.table.setCurrentIndex(self.model.index(0, 0))
         self._show_allowed()
@@ -291,6 +295,11 @@ class SheetDialog(QDialog):
         explain(self.keep_button, self.model.sheet is not None, "Render a sheet first", "Keep this cell as a take")
         if not active:
             self.bar.show_share(0.0)
+
+    def _show_share(self, share: float) -> None:
+        self.bar.show_share(share)
+        if self._batches.active:
+            self._say(" ".join(filter(None, ("Rendering…", self.bar.left))))
 
     def _keep(self, cell: Cell | None) -> None:
         sheet = self.model.sheet
