@@ -13,6 +13,7 @@ import numpy as np
 from studio.audio.clip import Clip, FloatArray
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
+from studio.esn.emosteer_hook import EmoSteer
 from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
 from studio.lalm.base import (
@@ -29,7 +30,7 @@ from studio.lalm.base import (
 from studio.lalm.embedded import features, vocoder
 from studio.lalm.embedded.codec import Codec
 from studio.lalm.embedded.generate import Generation, Row
-from studio.lalm.embedded.network import Network
+from studio.lalm.embedded.network import EMOSTEER_SITE, Network
 from studio.lalm.embedded.segments import split
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
@@ -54,6 +55,7 @@ class EmbeddedLALM:
         config = network.config
         widths = (config.intermediate,) * len(network.gates())
         self._taps = GateTaps(network.gates(), widths).install()
+        self._emosteer = EmoSteer(network.get_submodule(EMOSTEER_SITE), config.hidden).install()
         digest = sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest()
         self._info = ModelInfo(
             model_id=MODEL_ID,
@@ -66,6 +68,7 @@ class EmbeddedLALM:
             content_modes=(Content.FREE, Content.LOCK),
             streams=True,
             batches=True,
+            emosteer_sites={EMOSTEER_SITE: config.hidden},
         )
 
     @property
@@ -99,7 +102,7 @@ class EmbeddedLALM:
                 progress(sum(row.share * row.source.frames for row in rows) / whole)
                 speaker.advance()
 
-            generation = Generation(self._network, self._steps, self._taps, rows)
+            generation = Generation(self._network, self._steps, self._taps, self._emosteer, rows)
             counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
             audio = speaker.finish()
         finally:
@@ -110,8 +113,9 @@ class EmbeddedLALM:
         ]
 
     def close(self) -> None:
-        """Take the taps off; the object is unusable afterwards."""
+        """Take all hooks off; the object is unusable afterwards."""
         self._taps.remove()
+        self._emosteer.remove()
 
     def _prepare(self, index: int, request: ConversionRequest) -> list[Piece]:
         if request.target not in EMOTIONS:
@@ -127,6 +131,8 @@ class EmbeddedLALM:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         if request.steering is not None:
             request.steering.mask.check_fits(MODEL_ID, LANGUAGE, self._info.gates[LANGUAGE])
+        if request.emosteer is not None:
+            request.emosteer.vectors.check_fits(MODEL_ID, self._info.emosteer_sites)
         signal, factor = vocoder.normalise(samples)
         hertz = vocoder.estimate_pitch(signal)
         whole = features.describe(signal, hertz)
@@ -139,7 +145,7 @@ class EmbeddedLALM:
             locked = request.content is Content.LOCK
             voice = Voice(source, 1 / factor, vocoder.analyse(part, part_hertz) if locked else None)
             begins = segment.start / vocoder.RATE
-            row = Row(source, request.target, request.steering, request.seed, begins)
+            row = Row(source, request.target, request.steering, request.seed, begins, request.emosteer)
             lead, tail = (
                 samples[segment.start - segment.lead : segment.start],
                 samples[segment.stop : segment.stop + segment.tail],
