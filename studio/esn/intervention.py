@@ -107,6 +107,15 @@ class Steering:
         return torch.from_numpy(flat)
 
 
+@dataclass(frozen=True)
+class Needs:
+    """Which of scale, shift and floor change anything, in any row of a layer."""
+
+    scale: bool
+    shift: bool
+    floor: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Coefficients:
     """One layer's scale, shift and floor, each float32 [batch, 1, width]."""
@@ -118,6 +127,24 @@ class Coefficients:
     def apply(self, gate: torch.Tensor) -> torch.Tensor:
         """max(scale * g + shift, floor) for a gate [batch, tokens, width]."""
         return torch.addcmul(self.shift, gate, self.scale).clamp_min_(self.floor)
+
+    def apply_needed(self, gate: torch.Tensor, needs: Needs) -> torch.Tensor | None:
+        """What ``apply`` gives, to the bit, by fewer operations; None where that is the gate itself.
+
+        ``needs``: those of these coefficients, or more.
+        """
+        if needs.shift:
+            shifted = torch.addcmul(self.shift, gate, self.scale)
+            return shifted.clamp_min_(self.floor) if needs.floor else shifted
+        if needs.scale:
+            scaled = gate * self.scale
+            return scaled.clamp_min_(self.floor) if needs.floor else scaled
+        return torch.maximum(gate, self.floor) if needs.floor else None
+
+    def needs(self) -> Needs:
+        """What of these coefficients is not the identity; a shift of plus zero is none (it turns -0.0 into 0.0)."""
+        shifts = (self.shift != 0) | ~self.shift.signbit()
+        return Needs(bool((self.scale != 1).any()), bool(shifts.any()), bool((self.floor != -math.inf).any()))
 
     def at_share(self, shares: torch.Tensor) -> Coefficients:
         """These coefficients with the strengths of each row times its share, [batch] in 0..1.

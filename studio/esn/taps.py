@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from studio.esn.errors import TapError
-from studio.esn.intervention import Coefficients, Steering, TokenScope, coefficients
+from studio.esn.intervention import Coefficients, Needs, Steering, TokenScope, coefficients
 from studio.esn.statistics import GateStatistics
 
 _CHUNK = 1024
@@ -30,9 +30,10 @@ class GateTaps:
     row steers and nothing is recorded, the taps add nothing to the numbers. What is counted is g as the model computed
     it, before steering. All of it stays on the gate's device, and nothing waits for the device before ``end``.
 
-    The calls that ``end`` verifies are counted in one-element tensors on that device, not in Python: the same addition
-    is right in eager mode, inside a ``torch.compile`` graph and in a replayed CUDA graph, where a Python counter would
-    be guarded on (a recompilation per step) or frozen.
+    The calls that ``end`` verifies are counted in one-element tensors on that device inside a ``torch.compile`` graph
+    and in a replayed CUDA graph, where a Python counter would be guarded on (a recompilation per step) or frozen. In
+    eager mode a Python counter is enough and saves a kernel per gate. There, too, a gate gets only what its neurons
+    need (nothing, or a product, or a sum, or a floor), to the bit the same as the whole form that graphs keep.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class GateTaps:
         if not self._phase.running:
             raise TapError("There is no generation to end.")
         records, scoped, announced = self._phase.records, self._phase.scoped, self._announced
-        calls = [int(tap.calls) for tap in self._taps]
+        calls = [tap.seen + int(tap.calls) for tap in self._taps]
         try:
             for layer, count in enumerate(calls):
                 if count != forwards:
@@ -285,9 +286,11 @@ class _Tap:
         self.dtype = dtype
         with torch.inference_mode(False):
             self.calls = torch.zeros((), dtype=torch.int64, device=device)
+        self.seen = 0
         self.counts: _Counts | None = None
         self.loaded: tuple[Coefficients, ...] = ()
         self.buffers: list[Coefficients] = []
+        self.needs: tuple[Needs, ...] = ()
         self.full: list[Coefficients] = []
         self.shares: torch.Tensor | None = None
 
@@ -302,7 +305,11 @@ class _Tap:
             )
         if gate.dtype is not self.dtype or gate.device != self.device:
             self._move(gate)
-        self.calls.add_(1)
+        graphed = _in_a_graph(gate)
+        if graphed:
+            self.calls.add_(1)
+        else:
+            self.seen += 1
         if phase.records and self.counts is not None:
             valid = phase.valid
             if valid is not None and valid.shape[:2] != gate.shape[:2]:
@@ -310,11 +317,16 @@ class _Tap:
                     f"A pass over {list(gate.shape[:2])} positions was announced as {list(valid.shape[:2])}."
                 )
             self.counts.add(gate.detach(), valid, self.layer == 0)
-        return self.buffers[phase.generated].apply(gate) if phase.steers else None
+        if not phase.steers:
+            return None
+        coefficients = self.buffers[phase.generated]
+        # A graph outlives the settings it was made under: only the whole form is right for those that come.
+        return coefficients.apply(gate) if graphed else coefficients.apply_needed(gate, self.needs[phase.generated])
 
     def reset(self, rows: int, record: bool) -> None:
         """Forget what was counted."""
         self.calls.zero_()
+        self.seen = 0
         if record:
             with torch.inference_mode(False):
                 size = (rows, self.width)
@@ -336,6 +348,8 @@ class _Tap:
         Buffers of the right shape are written in place, so that compiled and captured graphs see the change.
         """
         self.loaded, self.full, self.shares = layers, [], None
+        # Shares of these strengths need no more than they do.
+        self.needs = tuple(layer.needs() for layer in layers)
         # Outside inference mode, so that a later generation, in that mode or not, may write into the buffers.
         with torch.inference_mode(False), torch.no_grad():
             for index, layer in enumerate(layers):
@@ -363,3 +377,8 @@ class _Tap:
                 self.dim(shares)
             if self.counts is not None:
                 self.counts = self.counts.to(self.device)
+
+
+def _in_a_graph(gate: torch.Tensor) -> bool:
+    """Whether what runs now is being compiled, or captured to be replayed."""
+    return torch.compiler.is_compiling() or (gate.is_cuda and torch.cuda.is_current_stream_capturing())

@@ -1,4 +1,4 @@
-"""Menus and keys: every action by keyboard, and the dialog that lists them."""
+"""Menus: every action, by name and by key."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractButton, QDialog, QDialogButtonBox, QGridLayout, QLabel, QMenu, QVBoxLayout
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMenu
 
 from studio.gui.soundmenu import SoundMenu
 from studio.gui.state import SOURCE, TRACKS, A, B
-from studio.gui.widgets.layout import small
 
 if TYPE_CHECKING:
     from studio.gui.main_window import MainWindow
 
 
 class Actions:
-    """Builds the window's menus; ``named`` holds every action by its text."""
+    """Builds the window's menus; ``named`` holds every action by its text, ``sections`` these by their menu's title."""
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
         self.named: dict[str, QAction] = {}
+        self.sections: dict[str, list[str]] = {}
         self._menus: list[QMenu] = []
         self._file()
         self._edit()
@@ -41,14 +41,14 @@ class Actions:
         self._add(menu, "&Save project", "Ctrl+S", projects.save)
         self._add(menu, "Save project &as…", "Ctrl+Shift+S", projects.ask_save)
         menu.addSeparator()
-        self._add(menu, "&Open recordings…", "Ctrl+O", window.ask_open)
+        self._add(menu, "&Open recordings…", "Ctrl+O", window.files.ask_open)
         menu.addMenu(window.recent.menu)
-        self._add(menu, "Record from a &microphone…", "Ctrl+R", window.ask_record)
-        self._add(menu, "Open mas&k…", "Ctrl+Shift+O", window.ask_mask)
+        self._add(menu, "Record from a &microphone…", "Ctrl+R", window.files.ask_record)
+        self._add(menu, "Open mas&k…", "Ctrl+Shift+O", window.files.ask_mask)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
         menu.addSeparator()
-        self._add(menu, "&Export takes…", "Ctrl+E", window.ask_export)
-        self._add(menu, "Export A/B &reel…", "Ctrl+Shift+E", window.ask_reel)
+        self._add(menu, "&Export takes…", "Ctrl+E", window.files.ask_export)
+        self._add(menu, "Export A/B &reel…", "Ctrl+Shift+E", window.files.ask_reel)
         menu.addSeparator()
         self._add(menu, "&Quit", "Ctrl+Q", window.close)
 
@@ -61,8 +61,7 @@ class Actions:
             (stack.createRedoAction(window, "Redo"), "Redo", "Ctrl+Shift+Z"),
         ):
             action.setShortcut(QKeySequence(key))
-            menu.addAction(action)
-            self.named[name] = action
+            self._put(menu, name, action)
         menu.addSeparator()
         needing = [
             self._add(menu, "Rename the take", "F2", takes.list.rename),
@@ -95,6 +94,7 @@ class Actions:
         self._add(menu, "Play or stop", "Space", playback.toggle)
         self._add(menu, "Loop", "L", lambda: playback.set_looping(not playback.looping))
         self._add(menu, "Swap A and B", "X", playback.swap)
+        self._add(menu, "Bypass steering", "Y", studio.bypass.toggle)
         self._add(menu, "Back to the start", "Ctrl+Home", lambda: playback.seek(0.0))
         menu.addSeparator()
         for lane, key, name in ((SOURCE, "S", "the source"), (A, "A", "A"), (B, "B", "B")):
@@ -145,7 +145,8 @@ class Actions:
 
     def _help(self) -> None:
         menu = self._menu("&Help")
-        self._add(menu, "Keys", "F1", self._window.show_keys)
+        self._add(menu, "Keys…", "F1", self._window.show_keys)
+        self._add(menu, "Tour", "", self._window.tour.begin)
 
     def _menu(self, title: str, parent: QMenu | None = None) -> QMenu:
         menu = QMenu(title, parent or self._window)
@@ -159,9 +160,13 @@ class Actions:
         if key:
             action.setShortcut(QKeySequence(key))
         action.triggered.connect(lambda _checked=False: run())
-        menu.addAction(action)
-        self.named[text.replace("&", "")] = action
+        self._put(menu, text.replace("&", ""), action)
         return action
+
+    def _put(self, menu: QMenu, name: str, action: QAction) -> None:
+        menu.addAction(action)
+        self.named[name] = action
+        self.sections.setdefault(menu.title().replace("&", ""), []).append(name)
 
     def _take(self, number: int) -> None:
         window = self._window
@@ -173,61 +178,3 @@ class Actions:
         axis = self._window.studio.axis
         inside = axis.start <= axis.playhead <= axis.stop
         axis.zoom(factor, axis.playhead if inside else (axis.start + axis.stop) / 2)
-
-
-class ButtonKeys(QObject):
-    """Space presses the button that has the focus instead of playing; the mouse never gives a button the focus."""
-
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        for button in window.findChildren(QAbstractButton):
-            if button.focusPolicy() != Qt.FocusPolicy.NoFocus:
-                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-                button.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Claim Space and Enter from the menus; Enter presses like Space."""
-        if not isinstance(event, QKeyEvent) or not isinstance(watched, QAbstractButton):
-            return False
-        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if event.type() == QEvent.Type.ShortcutOverride and (enter or event.key() == Qt.Key.Key_Space):
-            event.accept()
-            return True
-        if event.type() == QEvent.Type.KeyPress and enter:
-            watched.click()
-            return True
-        return False
-
-
-class KeysDialog(QDialog):
-    """Lists every key."""
-
-    def __init__(self, window: MainWindow, actions: Actions) -> None:
-        super().__init__(window)
-        self.setWindowTitle("Keys")
-        rows = [
-            (action.shortcut().toString(QKeySequence.SequenceFormat.NativeText), name.removesuffix("…"))
-            for name, action in actions.named.items()
-            if not action.shortcut().isEmpty() and not name.startswith("Take ") and not name.endswith(("star", "stars"))
-        ]
-        rows.insert(0, ("1 … 9", "Put that take into the heard lane"))
-        rows.insert(1, ("Alt+0 … 5", "Give the selected takes stars"))
-        rows += [("Wheel, Shift+wheel", "Zoom and scroll the lanes"), ("Drag over a lane", "Loop that stretch")]
-        rows += [("Drag over the ruler", "Scrub")]
-        rows += [("Double-click a slider", "Reset it"), ("Arrows on a lane", "Move the playhead")]
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(24)
-        grid.setVerticalSpacing(8)
-        half = (len(rows) + 1) // 2
-        for index, (key, text) in enumerate(rows):
-            column = 0 if index < half else 2
-            grid.addWidget(small(key), index % half, column, Qt.AlignmentFlag.AlignRight)
-            grid.addWidget(QLabel(text), index % half, column + 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 16, 24, 16)
-        layout.setSpacing(16)
-        layout.addLayout(grid)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
-        buttons.rejected.connect(self.reject)
-        layout.addWidget(buttons)

@@ -65,6 +65,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     errors.install()
     window.show()
     window.offer_to_go_on()
+    window.tour.offer()
     # The window is painted before anything else begins.
     QTimer.singleShot(0, studio, studio.start)
     try:

@@ -298,6 +298,7 @@ class ExportDialog(QDialog):
     def _show_share(self, name: str, share: float) -> None:
         if name == self._running:
             self.progress.show_share(share)
+            self.progress.setToolTip(self.progress.left)
 
     def _end(self, name: str, complete: bool) -> None:
         if not self._open or name != self._running:

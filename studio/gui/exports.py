@@ -30,6 +30,7 @@ class Exports(QObject):
     """
 
     notice = Signal(object)
+    began = Signal()
     progress = Signal(str, float)
     ended = Signal(str, bool)
 
@@ -89,6 +90,7 @@ class Exports(QObject):
             self._worker.tell(error)
             self.ended.emit(name, False)
 
+        self.began.emit()
         self._worker.submit(name, write, tell, failed=fail, progress=lambda share: self.progress.emit(name, share))
         return name
 

@@ -83,6 +83,16 @@ class ModelKeeper(QObject):
         info = loaded.model.info
         self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
 
+    def open_module(self, module: str) -> None:
+        """Steer another of the model's modules, with the first mask made for it; one sentence where there is none."""
+        loaded = self.loaded
+        if loaded is None:
+            return
+        info, known = loaded.model.info, list(self.masks)
+        self._worker.submit(
+            "mask", lambda _context: mask_of(module, known, info), self._use_mask, failed=self._refuse_mask
+        )
+
     def adopt_masks(self, masks: Sequence[ShownMask], in_use: ShownMask | None) -> None:
         """Offer masks that were read for this model, and use one of them instead of any that is being read."""
         self.masks += [mask.path for mask in masks if mask.path not in self.masks]
@@ -191,6 +201,21 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
     name = path.name.removesuffix(SUFFIX)
     facts, module = mask_facts(mask.metadata), module_of(mask)
     return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, mask.fingerprint())
+
+
+def mask_of(module: str, known: Sequence[Path], info: ModelInfo) -> ShownMask:
+    """The first of ``known`` that was made for a module; raises StudioError when none was; runs in the worker."""
+    from studio.session.masks import load_mask, module_of
+
+    for path in known:
+        try:
+            if module_of(load_mask(path, info)) == module:
+                return read_mask(path, info)
+        except StudioError:
+            continue
+    raise StudioError(
+        f"There is no mask for the {module} module of {info.title}; find one (Find neurons), or open one that you have."
+    )
 
 
 def mask_facts(metadata: dict[str, object]) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,6 @@ from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
-    QFileDialog,
     QFrame,
     QLabel,
     QMainWindow,
@@ -21,17 +20,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.audio.files import SUFFIXES
-from studio.gui.actions import Actions, ButtonKeys, KeysDialog
+from studio.gui.actions import Actions
 from studio.gui.audition.found import FoundDialog
 from studio.gui.audition.lanes import LanesView
 from studio.gui.audition.library import LibraryPanel
-from studio.gui.audition.record import RecordDialog
 from studio.gui.audition.sheet import SheetDialog
 from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
 from studio.gui.clips import ClipPlayer
+from studio.gui.filedialogs import FileDialogs
 from studio.gui.history import SpinBoxUndo
+from studio.gui.keys import ButtonKeys, Keys, KeysDialog
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.playback import STARTING
 from studio.gui.projectdialogs import ProjectDialogs
@@ -40,6 +39,7 @@ from studio.gui.state import TRACKS
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
+from studio.gui.tour import Stop, Tour
 from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar
 
@@ -71,95 +71,30 @@ class MainWindow(QMainWindow):
         self.workspaces.addWidget(self.localize)
         self.transport = Transport(state, axis)
         self.library = LibraryPanel(state, studio.sources, studio.measuring)
-        self.steering = SteeringPanel(state)
+        self.steering = SteeringPanel(state, studio.presets)
         self.clips = ClipPlayer(studio.playback, studio.sound_worker)
         self.sheet = SheetDialog(state, studio.batches, self.clips, self)
         self.found = FoundDialog(state, studio.batches, self.clips, self)
         self.wizard: FindNeurons | None = None
         self._closing = False
         self.project_dialogs = ProjectDialogs(self, studio.projects)
+        self.files = FileDialogs(self, studio, self.library.takes, settings)
         studio.search.unfinished.remember_in(settings)
         studio.projects.remember_in(settings)
         self._lay_out()
+        self.tour = Tour(self, self._stops, settings)
         self.recent = RecentFiles(QMenu("Open &recent", self), settings, studio.sources.open_file)
         self.actions_ = Actions(self)
         self._connect()
         self._restore()
-        self._keys = ButtonKeys(self)
+        self.keys = Keys(self.actions_.named, settings, self)
+        self._button_keys = ButtonKeys(self)
         self._undo_keys = SpinBoxUndo(self)
 
     def show_workspace(self, name: str) -> None:
         """Show ``audition`` or ``localize``."""
         self.workspaces.setCurrentIndex(1 if name == "localize" else 0)
         self.top.workspaces.show_value(name)
-
-    def ask_open(self) -> None:
-        """Ask for recordings and open them."""
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        chosen, _ = QFileDialog.getOpenFileNames(
-            self, "Open recordings", self._folder("open"), f"Recordings ({patterns});;All files (*)"
-        )
-        if chosen:
-            self._settings.setValue("folder/open", str(Path(chosen[0]).parent))
-            self.studio.sources.open_files([Path(each) for each in chosen])
-
-    def ask_record(self) -> None:
-        """Record a source from a microphone."""
-        model = self.studio.state.model
-        limit = f"{model.title} converts at most {model.max_seconds:.0f} s; trim what is longer." if model else ""
-        kept = str(self._settings.value("sound/microphone", ""))
-        dialog = RecordDialog(self.studio.playback, self.studio.chores, microphone=kept, model_limit=limit, parent=self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.chosen.connect(lambda name: self._settings.setValue("sound/microphone", name))
-        dialog.recorded.connect(self.studio.sources.open_file)
-        dialog.open()
-
-    def ask_mask(self) -> None:
-        """Ask for a mask file and open it."""
-        chosen, _ = QFileDialog.getOpenFileName(
-            self, "Open an ESN mask", self._folder("mask"), "ESN masks (*.esn.safetensors);;All files (*)"
-        )
-        if chosen:
-            self._settings.setValue("folder/mask", str(Path(chosen).parent))
-            self.studio.keeper.open_mask(Path(chosen))
-
-    def ask_export(self) -> None:
-        """Ask how and where to, and export takes."""
-        takes = self.studio.state.takes
-        if not takes:
-            self._show_notice(Notice("There is no take to export yet; render one first.", kind="info"))
-            return
-        from studio.gui.export_dialog import ExportDialog
-
-        current = self.library.takes.current_take
-        selected = [] if current is None else [current]
-        dialog = ExportDialog(self, takes, selected, self.studio.exports, self.studio.chores, self._settings)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def ask_reel(self) -> None:
-        """Ask where to, and write the takes of A and B in turn into one file."""
-        held = [content.shown if content is not None else None for content in map(self.studio.state.lanes.get, "AB")]
-        a, b = held
-        if a is None or b is None:
-            self._show_notice(Notice("An A/B reel needs a take in A and one in B; put them there first.", kind="info"))
-            return
-        from studio.gui.export_choices import load_choices
-
-        choices = load_choices(self._settings)
-        suffix = f".{choices.container.lower()}"
-        proposal = Path(self._folder("export")) / f"{a.take.source_name} A-B{suffix}"
-        # Nothing is overwritten: a name that is taken gets a number.
-        chosen, _ = QFileDialog.getSaveFileName(
-            self,
-            "Export an A/B reel",
-            str(proposal),
-            f"Sound (*{suffix})",
-            options=QFileDialog.Option.DontConfirmOverwrite,
-        )
-        if chosen:
-            self._settings.setValue("folder/export", str(Path(chosen).parent))
-            self.studio.exports.write_reel(Path(chosen), a, b, choices)
 
     def find_neurons(self) -> FindNeurons:
         """Open the wizard, where it was left."""
@@ -194,10 +129,47 @@ class MainWindow(QMainWindow):
             self.found.start(target)
 
     def show_keys(self) -> None:
-        """Show what every key does."""
-        dialog = KeysDialog(self, self.actions_)
+        """Show what every key does, and let them be changed."""
+        dialog = KeysDialog(self, self.keys, self.actions_.sections)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
+
+    def _stops(self) -> tuple[Stop, ...]:
+        """What the tour shows: how a line becomes a take."""
+        self.show_workspace("audition")
+        library, steering = self.library, self.steering
+        buttons = (library.lines, library.open, library.record)
+        return (
+            Stop(
+                "A line to work on",
+                "Open or drop recordings, record one, or take a demo line. What is said goes below: word errors are "
+                "counted against it.",
+                (*buttons, library.sources, library.about, library.reference),
+            ),
+            Stop(
+                "Target and intensity",
+                "Choose a target emotion, then push its slider, or blend several. Every change renders by itself.",
+                (steering.targets, steering.modes, *steering.rows.values(), steering.scale),
+            ),
+            Stop(
+                "Hear the difference",
+                "The conversion without steering lands in A, the steered take in B. Play, and swap them at the same "
+                "position.",
+                (self.transport,),
+            ),
+            Stop(
+                "Many at once",
+                "Ladder renders several strengths, or every emotion, as a sheet to listen through; "
+                "auto finds the strongest intensity that keeps words and voice.",
+                (steering.render_button, steering.sheet_button),
+            ),
+            Stop(
+                "Keep the best",
+                "Every render is a take: rate it, name it, compare two, export. Work is saved as it is made; F1 lists "
+                "the keys.",
+                (library.takes_panel,),
+            ),
+        )
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""
@@ -316,7 +288,7 @@ class MainWindow(QMainWindow):
         self.notices.emptied.connect(self._notice_frame.hide)
         self.top.find_asked.connect(self.find_neurons)
         self.top.workspaces.chosen.connect(self.show_workspace)
-        self.top.mask_asked.connect(self.ask_mask)
+        self.top.mask_asked.connect(self.files.ask_mask)
         self.lanes.seek_asked.connect(playback.seek)
         self.lanes.scrub_asked.connect(playback.scrub)
         self.lanes.listen_asked.connect(playback.listen)
@@ -331,17 +303,19 @@ class MainWindow(QMainWindow):
         playback.heard_changed.connect(self._show_heard)
         playback.device_changed.connect(self._show_sound)
         self.retry.clicked.connect(playback.start)
-        self.library.open_asked.connect(self.ask_open)
-        self.library.record_asked.connect(self.ask_record)
+        self.library.open_asked.connect(self.files.ask_open)
+        self.library.record_asked.connect(self.files.ask_record)
         self.lanes.trim.region_chosen.connect(studio.sources.trim)
         studio.sources.opened.connect(self.recent.add)
         studio.sources.refused.connect(self.recent.remove)
         self.library.line_chosen.connect(studio.sources.open_line)
         self.library.assign_asked.connect(studio.renders.assign)
-        self.library.export_asked.connect(self.ask_export)
+        self.library.export_asked.connect(self.files.ask_export)
         self.steering.render_asked.connect(studio.renders.render)
         self.steering.sheet_asked.connect(self.show_sheet)
         self.steering.auto_asked.connect(self.find_intensity)
+        self.steering.module_asked.connect(studio.keeper.open_module)
+        self.steering.bypass_asked.connect(studio.bypass.set_on)
         studio.renders.active_changed.connect(self._show_blocked)
         studio.keeper.loaded_changed.connect(self._show_blocked)
         for changed in (state.steer_changed, state.mask_changed):
@@ -370,9 +344,6 @@ class MainWindow(QMainWindow):
         tracks = str(self._settings.value("options/tracks", "waveform,pitch")).split(",")
         self.studio.state.show_tracks(frozenset(TRACKS) & frozenset(tracks))
         self.actions_.sound.remember_in(self._settings)
-
-    def _folder(self, purpose: str) -> str:
-        return str(self._settings.value(f"folder/{purpose}", str(Path.home())))
 
     def _show_notice(self, notice: Notice) -> None:
         self._notice_frame.show()

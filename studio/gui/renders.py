@@ -101,7 +101,7 @@ class Renders(QObject):
             return too_long
         if state.steer.target is None:
             return "Choose a target emotion first"
-        if not state.steer.is_baseline and state.mask is None:
+        if not (state.steer.is_baseline or state.bypass) and state.mask is None:
             return "Steering needs a mask: choose one in the toolbar"
         return None
 
@@ -115,6 +115,15 @@ class Renders(QObject):
         if not self._plan():
             self.notice.emit(Notice("Both lanes are kept; release one of them to hear another take.", kind="info"))
         self._render_wanted()
+
+    def known_baseline(self) -> ShownTake | None:
+        """The baseline of what is open and asked for, where it was rendered before."""
+        source = self._state.source
+        return None if source is None else self._known(self._state.steer.canonical().baseline(), source)
+
+    def catch_up(self) -> None:
+        """Render by itself what is asked for now, if that is switched on."""
+        self._schedule()
 
     def cancel(self) -> None:
         """Stop everything under way."""
@@ -186,6 +195,8 @@ class Renders(QObject):
     def _plan(self) -> dict[str, Steer]:
         """What belongs into which lane."""
         steer = self._state.steer.canonical()
+        if self._state.bypass:
+            steer = steer.baseline()
         if steer.is_baseline:
             lane = self._state.lane_for(baseline=True)
             return {lane: steer} if lane is not None else {}

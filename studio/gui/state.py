@@ -197,6 +197,7 @@ class StudioState(QObject):
         self.level_match = True
         self.auto_render = True
         self.auto_play = True
+        self.bypass = False
         self.tracks = frozenset({"waveform", "pitch"})
 
     def set_source(self, source: Source | None) -> None:
@@ -351,12 +352,18 @@ class StudioState(QObject):
         self.gains_changed.emit()
 
     def set_options(
-        self, *, level_match: bool | None = None, auto_render: bool | None = None, auto_play: bool | None = None
+        self,
+        *,
+        level_match: bool | None = None,
+        auto_render: bool | None = None,
+        auto_play: bool | None = None,
+        bypass: bool | None = None,
     ) -> None:
-        """Switch level matching, automatic rendering or automatic playing."""
+        """Switch level matching, automatic rendering or playing, or the bypass, which leaves all steering out."""
         self.level_match = self.level_match if level_match is None else level_match
         self.auto_render = self.auto_render if auto_render is None else auto_render
         self.auto_play = self.auto_play if auto_play is None else auto_play
+        self.bypass = self.bypass if bypass is None else bypass
         self.options_changed.emit()
 
     def show_tracks(self, tracks: frozenset[str]) -> None:

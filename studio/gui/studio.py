@@ -7,12 +7,14 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal
 
 from studio.gui.batches import Batches
+from studio.gui.bypass import Bypass
 from studio.gui.engine_thread import EngineThread
 from studio.gui.exports import Exports
 from studio.gui.history import History
 from studio.gui.loading import Loader, ModelKeeper, load_default
 from studio.gui.measuring import Measuring
 from studio.gui.playback import Playback
+from studio.gui.presets import PanelPresets
 from studio.gui.projects import Projects
 from studio.gui.renders import Renders
 from studio.gui.reopening import LatePitch
@@ -42,6 +44,8 @@ class Studio(QObject):
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self.bypass = Bypass(self.state, self.renders, self.playback)
+        self.presets = PanelPresets(self.state, self.chores)
         self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self.exports = Exports(self.chores)
@@ -53,13 +57,15 @@ class Studio(QObject):
         self.keeper.loaded_changed.connect(self._measure)
         self.projects.adopted.connect(self.history.clear)
         self.projects.adopted.connect(self.renders.settle)
-        for each in (*self.workers, self.keeper, self.renders, self.exports, self.projects, self.rerender):
+        speaking = (self.keeper, self.renders, self.exports, self.projects, self.rerender, self.presets)
+        for each in (*self.workers, *speaking):
             each.notice.connect(self.notice)
 
     def start(self) -> None:
         """Open the first demo line, the sound output and the model, all in the background."""
         self.sources.start()
         self.playback.start()
+        self.presets.start()
         self.keeper.load()
 
     def cancel(self) -> None:

@@ -12,23 +12,20 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QToolBar,
-    QToolButton,
     QWidget,
 )
 
-from studio.gui.icons import icon
+from studio.gui.jobstatus import JobStatus
 from studio.gui.studio import Studio
 from studio.gui.widgets.layout import explain, small, tight
-from studio.gui.widgets.progress import ThinBar
 from studio.gui.widgets.toggles import Segments
-from studio.gui.wizard.search import Stage
 
 _OTHER = "Open a mask…"
 _SUFFIX = ".esn.safetensors"
 
 
 class TopBar(QToolBar):
-    """Shows the model and its masks; the job's progress appears while there is one."""
+    """Shows the model, its masks, the workspaces and what is being worked on."""
 
     mask_asked = Signal()
     find_asked = Signal()
@@ -51,44 +48,26 @@ class TopBar(QToolBar):
         )
         self.workspaces.setFixedWidth(208)
         self.workspaces.show_value("audition")
-        self.job = small()
-        self.progress = ThinBar("Progress")
-        self.cancel = QToolButton()
-        self.cancel.setObjectName("bare")
-        self.cancel.setFixedSize(28, 28)
-        self.cancel.setToolTip("Cancel the render (Escape)")
-        self.cancel.setAccessibleName("Cancel the render")
+        self.job = JobStatus(studio)
         self.find_neurons = QPushButton("Find neurons…")
         self.find_neurons.setToolTip("Make a mask from recordings of your own (Ctrl+F)")
         self.addWidget(_group(small("Model"), self.model, _gap(4), small("Mask"), self.mask_box, None))
         self.addWidget(_spring())
         self.addWidget(self.workspaces)
         self.addWidget(_spring())
-        self.addWidget(_group(None, self.job, self.progress, self.cancel, self.find_neurons))
+        self.addWidget(_group(self.job, self.find_neurons))
         self.mask_box.activated.connect(self._choose)
-        self.cancel.clicked.connect(studio.cancel)
         self.find_neurons.clicked.connect(self.find_asked)
-        studio.search.stage_changed.connect(self._show_search)
-        studio.search.progress.connect(self._show_share)
         studio.keeper.loaded_changed.connect(self._show_model)
+        studio.keeper.status_changed.connect(lambda _status: self._show_model())
         studio.keeper.masks_changed.connect(self._show_masks)
-        studio.keeper.progress.connect(self._show_share)
         studio.state.mask_changed.connect(self._show_masks)
-        studio.renders.progress.connect(self._show_share)
-        studio.renders.active_changed.connect(self._show_job)
-        studio.rerender.progress.connect(self._show_share)
-        studio.rerender.active_changed.connect(self._show_job)
-        studio.projects.progress.connect(self._show_share)
-        studio.projects.opening_changed.connect(self._show_job)
-        studio.keeper.status_changed.connect(lambda _status: self._show_job())
-        self.recolour()
         self._show_model()
         self._show_masks()
-        self._show_job()
 
     def recolour(self) -> None:
         """Draw the icons in another scheme's colours."""
-        self.cancel.setIcon(icon("cancel"))
+        self.job.recolour()
 
     def _choose(self, index: int) -> None:
         path = self.mask_box.itemData(index)
@@ -118,28 +97,6 @@ class TopBar(QToolBar):
         self.mask_box.blockSignals(False)
         explain(self.mask_box, keeper.loaded is not None, keeper.problem or "", "Which neurons the sliders reach")
 
-    def _show_share(self, share: float) -> None:
-        self.progress.show_share(share)
-
-    def _show_search(self) -> None:
-        if self._studio.search.stage is Stage.RUNNING:
-            self.progress.show_busy()
-        self._show_job()
-
-    def _show_job(self) -> None:
-        rendering = self._studio.renders.active or self._studio.rerender.active
-        opening = self._studio.projects.opening
-        loading = self._studio.keeper.status.startswith("Loading")
-        searching = self._studio.search.active
-        doing = {"Rendering": rendering, "Loading model": loading, "Opening": opening, "Searching": searching}
-        words = next((name for name, on in doing.items() if on), "")
-        self.job.setText(words)
-        self.progress.setVisible(bool(words))
-        self.cancel.setVisible(rendering)
-        if not words:
-            self.progress.show_share(0.0)
-        explain(self.cancel, rendering, "Nothing is being rendered", "Cancel the render (Escape)")
-
 
 def _group(*widgets: QWidget | None) -> QWidget:
     """Widgets side by side, None for the slack; both groups are equally wide, so the workspaces stay in the middle."""
@@ -151,7 +108,7 @@ def _group(*widgets: QWidget | None) -> QWidget:
         if widget is None:
             layout.addStretch(1)
         else:
-            layout.addWidget(widget, 2 if isinstance(widget, QComboBox) else 0)
+            layout.addWidget(widget, 2 if isinstance(widget, (QComboBox, JobStatus)) else 0)
     return result
 
 

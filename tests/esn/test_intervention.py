@@ -52,6 +52,29 @@ def test_every_mode_and_blend_equals_the_loop_over_single_gates(data, widths):
                     assert steered[row, token, neuron].item() == pytest.approx(expected, rel=1e-6, abs=1e-7)
 
 
+@given(data=st.data(), dtype=st.sampled_from((torch.float32, torch.bfloat16)))
+@settings(deadline=None, max_examples=100)
+def test_leaving_out_what_is_not_needed_changes_no_bit(data, dtype):
+    width = 6
+    rows = data.draw(st.lists(st.none() | steerings((width,)), min_size=1, max_size=3))
+    [layer] = coefficients(rows, (width,))
+    needs, loaded = layer.needs(), layer.to(torch.device("cpu"), dtype)
+    numbers = torch.tensor([0.0, -0.0, math.inf, -math.inf, 1.5, -0.27], dtype=dtype)
+    gate = torch.stack([numbers.roll(shift) for shift in range(width)]).expand(len(rows), -1, -1).contiguous()
+    bits = torch.int16 if dtype is torch.bfloat16 else torch.int32
+    shares = torch.tensor(data.draw(st.lists(st.sampled_from((0.0, 0.4, 1.0)), min_size=len(rows), max_size=len(rows))))
+    for own in (loaded, layer.at_share(shares).to(torch.device("cpu"), dtype)):
+        before = gate.clone()
+        needed = own.apply_needed(gate, needs)
+        assert torch.equal(gate.view(bits), before.view(bits))  # not even where it is returned
+        whole = own.apply(gate)
+        found = gate if needed is None else needed
+        assert torch.equal(found.isnan(), whole.isnan())
+        assert torch.equal(found.nan_to_num(7.0).view(bits), whole.nan_to_num(7.0).view(bits))
+    if all(row is None or row.is_identity for row in rows):
+        assert layer.apply_needed(gate, needs) is None
+
+
 def steering(mode: Mode, strengths: dict[str, float], layers: tuple[int, int] | None = None) -> Steering:
     mask = reference.make_mask((3, 3), {"happy": [(0, 0), (1, 2)], "sad": [(0, 0), (0, 1)], "angry": []})
     return Steering(mask, mode, strengths, layers)

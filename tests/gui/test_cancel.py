@@ -27,8 +27,8 @@ def test_a_render_cancelled_midway_leaves_the_lane_and_the_next_one_runs(
     assert content is not None
     assert content.shown is None, "the first samples are drawn while the rest is being made"
     assert content.drawing is not None
-    assert window.top.progress.isVisible()
-    press(window.top.cancel)
+    assert window.top.job.progress.isVisible()
+    press(window.top.job.cancel)
     qtbot.waitUntil(lambda: not renders.active, timeout=PATIENCE)
     assert state.lanes["B"] is before
     assert standin.cancellations == 1

@@ -27,7 +27,7 @@ def test_cancel_midway_and_render_again(
     qtbot.waitUntil(lambda: state.source is not None and long_line.id in state.source.name, timeout=PATIENCE)
     with qtbot.waitSignal(studio.renders.progress, timeout=PATIENCE):
         choose_target(window, "angry")
-    press(window.top.cancel)
+    press(window.top.job.cancel)
     qtbot.waitUntil(lambda: not studio.renders.active, timeout=PATIENCE)
     assert state.takes == []
     assert state.lanes["A"] is None

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QEvent, QPoint, QSettings, Qt
+from PySide6.QtGui import QColor, QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.emotions import COLOURS, INITIALS
-from studio.gui.actions import KeysDialog
+from studio.gui.keys import KeysDialog
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.theme import DARK, LIGHT, Colours, Theme
 from studio.gui.widgets.toggles import SegmentButton
-from tests.gui.driving import PATIENCE, choose_target, key, wait_for_takes
-from tests.gui.standin import StandIn
+from tests.gui.driving import PATIENCE, choose_target, key, press, wait_for_takes
+from tests.gui.standin import StandIn, loader
 
 
 def controls(window: MainWindow) -> Iterator[QWidget]:
@@ -97,9 +99,50 @@ def test_f1_lists_every_key(qtbot: QtBot, window: MainWindow) -> None:
     dialog = window.findChild(KeysDialog)
     assert dialog is not None
     text = " ".join(label.text() for label in dialog.findChildren(QLabel))
-    for expected in ("Space", "Swap A and B", "Ctrl+O", "Ctrl+E", "F1", "1 … 9", "Render"):
-        assert expected in text
+    for what in ("Swap A and B", "Render", "Take 9", "5 stars", "Scrub", "Drag over a lane"):
+        assert what in text
+    shown = {name: field.keySequence().toString() for name, field in dialog.fields.items()}
+    expected = {"Play or stop": "Space", "Open recordings…": "Ctrl+O", "Export takes…": "Ctrl+E", "Keys…": "F1"}
+    assert {name: shown[name] for name in expected} == expected
+    assert shown.keys() == window.actions_.named.keys()
     dialog.close()
+
+
+def test_a_key_is_changed_named_in_hints_remembered_and_restored(
+    qtbot: QtBot, open_window: Callable[[Loader], MainWindow], window: MainWindow, standin: StandIn, tmp_path: Path
+) -> None:
+    dialog = KeysDialog(window, window.keys, window.actions_.sections)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    field = dialog.fields["Bypass steering"]
+    field.setFocus()
+    QTest.keyClick(field, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: "is the key of “Render”" in dialog.says.text(), timeout=PATIENCE)
+    assert field.keySequence().toString() == "Y"
+    field.setFocus()
+    QTest.keyClick(field, Qt.Key.Key_Q)
+    qtbot.waitUntil(lambda: window.keys.changed == ("Bypass steering",), timeout=PATIENCE)
+    dialog.reject()
+    asked: list[bool] = []
+    window.actions_.named["Bypass steering"].triggered.connect(lambda: asked.append(True))
+    key(window, Qt.Key.Key_Y)
+    assert asked == []
+    key(window, Qt.Key.Key_Q)
+    assert len(asked) == 1
+    shown: list[str] = []
+    box = window.steering.bypass
+    with patch.object(QToolTip, "showText", lambda _at, text, _widget: shown.append(text)):
+        QApplication.sendEvent(box, QHelpEvent(QEvent.Type.ToolTip, QPoint(4, 4), box.mapToGlobal(QPoint(4, 4))))
+    assert shown == [box.toolTip().replace("(Y)", "(Q)")]
+    second = open_window(loader(standin, tmp_path / "masks"))
+    assert second.keys.of("Bypass steering").toString() == "Q"
+    again = KeysDialog(second, second.keys, second.actions_.sections)
+    qtbot.addWidget(again)
+    again.show()
+    press(again.reset_button)
+    assert second.keys.changed == ()
+    assert again.fields["Bypass steering"].keySequence().toString() == "Y"
+    second.close()
 
 
 def test_it_fits_1280_by_800(window: MainWindow) -> None:

@@ -129,6 +129,7 @@ class FoundDialog(QDialog):
         self.resize(560, 400)
         self._state, self._batches, self._clips = state, batches, clips
         self.search: Search | None = None
+        self._searching = ""
         self.plot = FoundPlot()
         self.says = QLabel()
         self.says.setWordWrap(True)
@@ -154,13 +155,14 @@ class FoundDialog(QDialog):
         self.use_button.clicked.connect(self._use)
         self.plot.chosen.connect(self._hear)
         batches.search_ready.connect(self._show)
-        batches.progress.connect(self.bar.show_share)
+        batches.progress.connect(self._show_share)
         batches.active_changed.connect(self._show_active)
         self._show_active()
 
     def start(self, emotion: str) -> None:
         """Search for an emotion."""
-        self.says.setText(f"Searching the strongest {emotion} that keeps words and voice…")
+        self._searching = f"Searching the strongest {emotion} that keeps words and voice…"
+        self.says.setText(self._searching)
         self.show()
         self.raise_()
         self._batches.search(emotion)
@@ -169,6 +171,11 @@ class FoundDialog(QDialog):
         """Closing stops what plays."""
         self._clips.stop()
         super().done(result)
+
+    def _show_share(self, share: float) -> None:
+        self.bar.show_share(share)
+        if self._batches.active and self._searching:
+            self.says.setText(" ".join(filter(None, (self._searching, self.bar.left))))
 
     def _show(self, search: Search) -> None:
         self.search = search

@@ -47,6 +47,7 @@ HOVER_MILLISECONDS = 200
 """How long the mouse rests on a cell before it plays."""
 
 _CELL = Qt.ItemDataRole.UserRole
+_HOW_TO_KEEP = "Enter or a double click keeps a cell as a take."
 _Index = QModelIndex | QPersistentModelIndex
 _FEWEST, _MOST = 3, 12
 
@@ -236,10 +237,10 @@ class SheetDialog(QDialog):
         self.table.play_asked.connect(lambda cell: clips.play(cell.take.audio))
         self.table.keep_asked.connect(self._keep)
         batches.sheet_ready.connect(self._show_sheet)
-        batches.progress.connect(self.bar.show_share)
+        batches.progress.connect(self._show_share)
         for changed in (batches.active_changed, state.steer_changed, state.mask_changed, state.source_changed):
             changed.connect(self._show_allowed)
-        self._say("Enter or a double click keeps a cell as a take.")
+        self._say(_HOW_TO_KEEP)
         self._show_allowed()
 
     def render_sheet(self) -> None:
@@ -280,6 +281,7 @@ class SheetDialog(QDialog):
 
     def _show_sheet(self, sheet: Sheet) -> None:
         self.model.show_sheet(sheet)
+        self._say(_HOW_TO_KEEP)
         self.table.setFocus()
         self.table.setCurrentIndex(self.model.index(0, 0))
         self._show_allowed()
@@ -291,6 +293,11 @@ class SheetDialog(QDialog):
         explain(self.keep_button, self.model.sheet is not None, "Render a sheet first", "Keep this cell as a take")
         if not active:
             self.bar.show_share(0.0)
+
+    def _show_share(self, share: float) -> None:
+        self.bar.show_share(share)
+        if self._batches.active:
+            self._say(" ".join(filter(None, ("Rendering…", self.bar.left))))
 
     def _keep(self, cell: Cell | None) -> None:
         sheet = self.model.sheet

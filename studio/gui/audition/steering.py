@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QGridLayout,
@@ -15,19 +14,19 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from studio.emotions import COLOURS, TARGETS
-from studio.gui import theme
-from studio.gui.icons import icon
-from studio.gui.intensity import MODE_HELP, MODES, RANGES, ZONE_EDGES
+from studio.gui.audition.presetmenu import PresetButton
+from studio.gui.audition.seedbox import SeedBox, show_number
+from studio.gui.intensity import MODE_HELP, MODES, RANGES
+from studio.gui.presets import PanelPresets
 from studio.gui.state import StudioState
-from studio.gui.widgets.intensity import KNOB, LABEL_WIDTH, SPACING, VALUE_WIDTH, IntensityRow
+from studio.gui.widgets.intensity import IntensityRow, ZoneScale
 from studio.gui.widgets.layerstrip import LayerStrip
-from studio.gui.widgets.layout import explain, heading, link, small, tight
+from studio.gui.widgets.layout import explain, heading, link, small
 from studio.gui.widgets.toggles import EmotionButtons, Segments
 
 WIDTH = 320
@@ -37,15 +36,18 @@ class SteeringPanel(QWidget):
     """Shows and edits ``state.steer``; ``render_asked`` when Render is pressed."""
 
     render_asked = Signal()
+    module_asked = Signal(str)
+    bypass_asked = Signal(bool)
     sheet_asked = Signal()
     auto_asked = Signal()
 
-    def __init__(self, state: StudioState) -> None:
+    def __init__(self, state: StudioState, presets: PanelPresets) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._state = state
         self.targets = EmotionButtons("Target emotion")
+        self.presets = PresetButton(state, presets)
         self.modes = Segments({mode: mode for mode in MODES}, name="Mode", hints=MODE_HELP)
         self.rows = {emotion: IntensityRow(emotion) for emotion in TARGETS}
         self.scale = ZoneScale()
@@ -67,11 +69,21 @@ class SteeringPanel(QWidget):
             name="Token scope",
             hints={"all": "Steer prompt and generated tokens", "generated": "Steer generated tokens only"},
         )
+        self.module = Segments(
+            {"language": "language", "synthesis": "synthesis"},
+            name="Module",
+            hints={
+                "language": "Steer the language model's decoder, with a mask of it",
+                "synthesis": "Steer what turns tokens into speech, with a mask of it; mostly inert in the paper",
+            },
+        )
         self.seed = SeedBox()
         self.auto_render = QCheckBox("Auto-render")
         self.auto_render.setToolTip("Render shortly after the last change")
         self.auto_play = QCheckBox("Auto-play")
         self.auto_play.setToolTip("Play a take while it renders")
+        self.bypass = QCheckBox("Bypass")
+        self.bypass.setToolTip("Hear the baseline instead, at the same position (Y)")
         self.render_button = QPushButton("Render")
         self.render_button.setObjectName("primary")
         self.render_button.setMinimumHeight(34)
@@ -102,7 +114,7 @@ class SteeringPanel(QWidget):
             layout.addSpacing(8)
 
         section(self.targets)
-        section(heading("Mode"), self.modes)
+        section(heading("Mode", self.presets), self.modes)
         intensities = QVBoxLayout()
         intensities.setSpacing(0)
         layout.addWidget(heading("Intensity", self.auto_button, self.reset_button))
@@ -120,7 +132,7 @@ class SteeringPanel(QWidget):
         grid.setColumnMinimumWidth(0, 56)
         grid.setColumnStretch(1, 1)
         for index, (text, widget) in enumerate(
-            (("Content", self.content), ("Tokens", self.scope), ("Seed", self.seed))
+            (("Content", self.content), ("Module", self.module), ("Tokens", self.scope), ("Seed", self.seed))
         ):
             label = QLabel(text)
             label.setProperty("role", "heading")
@@ -133,6 +145,8 @@ class SteeringPanel(QWidget):
         checks.addWidget(self.auto_render)
         checks.addStretch(1)
         checks.addWidget(self.auto_play)
+        checks.addStretch(1)
+        checks.addWidget(self.bypass)
         layout.addLayout(checks)
         layout.addSpacing(4)
         buttons = QHBoxLayout()
@@ -149,9 +163,7 @@ class SteeringPanel(QWidget):
             row.edited.connect(self._choose_strength)
             row.label.mute_asked.connect(partial(self._mute, row.emotion))
             row.label.solo_asked.connect(partial(self._solo, row.emotion))
-        self.reset_button.clicked.connect(
-            lambda: state.set_steer(replace(state.steer, strengths={}, muted=frozenset()))
-        )
+        self.reset_button.clicked.connect(self._reset)
         self.strip.window_chosen.connect(lambda window: state.set_steer(replace(state.steer, layers=window)))
         self.first.valueChanged.connect(lambda value: self._choose_layers(value, max(value, self.last.value())))
         self.last.valueChanged.connect(lambda value: self._choose_layers(min(value, self.first.value()), value))
@@ -161,6 +173,8 @@ class SteeringPanel(QWidget):
         self.seed.chosen.connect(lambda seed: state.set_steer(replace(state.steer, seed=seed)))
         self.auto_render.toggled.connect(lambda on: state.set_options(auto_render=on))
         self.auto_play.toggled.connect(lambda on: state.set_options(auto_play=on))
+        self.bypass.toggled.connect(self.bypass_asked)
+        self.module.chosen.connect(self._choose_module)
         self.render_button.clicked.connect(self.render_asked)
         self.sheet_button.clicked.connect(self.sheet_asked)
         self.auto_button.clicked.connect(self.auto_asked)
@@ -186,6 +200,11 @@ class SteeringPanel(QWidget):
         steer = self._state.steer
         self._state.set_steer(replace(steer, mode=mode, strengths=translate(steer.strengths, steer.mode, mode)))
 
+    def _choose_module(self, module: str) -> None:
+        # Which module is steered is the mask's to say: it shows when one is there.
+        self.module.show_value(self._state.steer.module)
+        self.module_asked.emit(module)
+
     def _choose_layers(self, first: int, last: int) -> None:
         mask = self._state.mask
         everything = mask is None or (first == 0 and last == mask.layers - 1)
@@ -201,6 +220,7 @@ class SteeringPanel(QWidget):
         self.scale.show_mode(steer.mode)
         self.content.show_value(steer.content)
         self.scope.show_value(steer.scope)
+        self.module.show_value(steer.module)
         self.seed.show_seed(steer.seed)
         explain(
             self.reset_button, any(steer.strengths.values()), "All intensities are zero", "Set all intensities to zero"
@@ -224,8 +244,8 @@ class SteeringPanel(QWidget):
         mask, steer = self._state.mask, self._state.steer
         top = mask.layers - 1 if mask is not None else 0
         first, last = steer.layers or (0, top)
-        _show_number(self.first, first)
-        _show_number(self.last, last)
+        show_number(self.first, first)
+        show_number(self.last, last)
         explain(self.all_layers, steer.layers is not None, "All layers are steered", "Steer all layers again")
         shown = _leading(steer.strengths, steer.target)
         if mask is None or not mask.emotions:
@@ -240,93 +260,23 @@ class SteeringPanel(QWidget):
     def _show_model(self) -> None:
         model = self._state.model
         modes = [str(mode) for mode in model.content_modes] if model is not None else ["free", "lock"]
-        self.content.allow(modes, f"{model.title if model else 'The model'} offers no such choice")
+        title = model.title if model is not None else "The model"
+        self.content.allow(modes, f"{title} offers no such choice")
+        modules = list(model.gates) if model is not None else ["language"]
+        self.module.allow(modules, f"{title} has only the {' and '.join(modules)} module")
 
     def _show_options(self) -> None:
-        for box, on in ((self.auto_render, self._state.auto_render), (self.auto_play, self._state.auto_play)):
+        state = self._state
+        for row in self.rows.values():
+            row.show_bypassed(state.bypass)
+        for box, on in (
+            (self.auto_render, state.auto_render),
+            (self.auto_play, state.auto_play),
+            (self.bypass, state.bypass),
+        ):
             box.blockSignals(True)
             box.setChecked(on)
             box.blockSignals(False)
-
-
-class SeedBox(QWidget):
-    """Greedy decoding, or a seed to sample with: typed, or a new one at a press."""
-
-    chosen = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kind = Segments(
-            {"greedy": "greedy", "sample": "sample"},
-            name="Decoding",
-            hints={
-                "greedy": "Always the likeliest token: one take per setting",
-                "sample": "Draw tokens with a seed: another seed gives another take, the same seed the same one",
-            },
-        )
-        self.number = QSpinBox()
-        self.number.setRange(0, 9999)
-        self.number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self.number.setFixedWidth(52)
-        self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.number.setKeyboardTracking(False)
-        self.number.setAccessibleName("Seed")
-        self.another = QToolButton()
-        self.another.setObjectName("square")
-        self.another.setFixedSize(30, 28)
-        self.another.setAccessibleName("Another seed")
-        layout = QHBoxLayout(self)
-        tight(layout, spacing=4)
-        layout.addWidget(self.kind, 1)
-        layout.addWidget(self.number)
-        layout.addWidget(self.another)
-        self.kind.chosen.connect(lambda kind: self.chosen.emit(self.number.value() if kind == "sample" else None))
-        self.number.valueChanged.connect(self.chosen.emit)
-        self.another.clicked.connect(lambda: self.chosen.emit((self.number.value() + 1) % 10_000))
-        self.recolour()
-        self.show_seed(None)
-
-    def recolour(self) -> None:
-        """Draw the icon in another scheme's colours."""
-        self.another.setIcon(icon("dice"))
-
-    def show_seed(self, seed: int | None) -> None:
-        """Show a seed without emitting ``chosen``."""
-        self.kind.show_value("greedy" if seed is None else "sample")
-        if seed is not None:
-            _show_number(self.number, seed)
-        reason = "Greedy decoding needs no seed: choose sample first"
-        explain(self.number, seed is not None, reason, "The same seed gives the same take")
-        explain(self.another, seed is not None, reason, "Another seed, another take")
-
-
-class ZoneScale(QWidget):
-    """The zones' names under the sliders, aligned with their tracks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedHeight(16)
-        self._mode = "gain"
-
-    def show_mode(self, mode: str) -> None:
-        """Show another mode's zones; deactivate has none."""
-        self._mode = mode
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the names under their stretch of track."""
-        intensity = RANGES.get(self._mode)
-        if intensity is None:
-            return
-        colours = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font(theme.SMALL_PX))
-        left, right = LABEL_WIDTH + SPACING, self.width() - VALUE_WIDTH - SPACING
-        names = (("safe", colours.muted), ("strong", colours.warning), ("destructive", colours.danger))
-        for (name, colour), edge in zip(names, ZONE_EDGES, strict=False):
-            painter.setPen(QColor(colour))
-            start = left + KNOB + edge * (right - left - 2 * KNOB)
-            painter.drawText(QRectF(start, 0, 80, 16), Qt.AlignmentFlag.AlignLeft, name)
 
 
 def translate(strengths: Mapping[str, float], old: str, new: str) -> dict[str, float]:
@@ -351,9 +301,3 @@ def _layer_box(name: str) -> QSpinBox:
     box.setFixedWidth(36)
     box.setMaximum(0)
     return box
-
-
-def _show_number(box: QSpinBox, value: int) -> None:
-    box.blockSignals(True)
-    box.setValue(value)
-    box.blockSignals(False)

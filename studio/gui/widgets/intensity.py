@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from studio.emotions import COLOURS, INITIALS
 from studio.gui import theme
 from studio.gui.formats import strength
-from studio.gui.intensity import RANGES, IntensityRange
+from studio.gui.intensity import RANGES, ZONE_EDGES, IntensityRange
 from studio.gui.widgets.switch import Switch
 from studio.gui.widgets.toggles import paint_badge
 
@@ -39,6 +39,7 @@ class ZonedSlider(QSlider):
     def __init__(self, colour: str) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self._colour = colour
+        self._bypassed = False
         self._range = RANGES["gain"]
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -51,6 +52,11 @@ class ZonedSlider(QSlider):
         self.setRange(0, round(intensity.maximum * _STEPS_PER_UNIT))
         self.setSingleStep(max(1, round(intensity.maximum * _STEPS_PER_UNIT / 40)))
         self.setPageStep(max(1, round(intensity.maximum * _STEPS_PER_UNIT / 8)))
+        self.update()
+
+    def show_bypassed(self, bypassed: bool) -> None:
+        """Draw the value hollow: it is set, and not heard."""
+        self._bypassed = bypassed
         self.update()
 
     @property
@@ -124,10 +130,11 @@ class ZonedSlider(QSlider):
             painter.setBrush(QColor(colours.border))
             painter.drawEllipse(QRectF(knob_x - 5, middle - 5, 10, 10))
             return
-        if self.value():
+        if self.value() and not self._bypassed:
             painter.setBrush(QColor(self._colour))
             painter.drawRoundedRect(QRectF(1, middle - _TRACK / 2, knob_x - 1, _TRACK), 2, 2)
-        painter.setBrush(QColor(self._colour) if self.value() else theme.blend(colours.text, colours.panel, 0.75))
+        coloured = self.value() and not self._bypassed
+        painter.setBrush(QColor(self._colour) if coloured else theme.blend(colours.text, colours.panel, 0.75))
         ring = colours.text if self.hasFocus() else colours.panel
         painter.setPen(QPen(QColor(ring), 2))
         radius = KNOB - 1
@@ -248,6 +255,10 @@ class IntensityRow(QWidget):
         self.slider.update()
         self.switch.update()
 
+    def show_bypassed(self, bypassed: bool) -> None:
+        """Show that the strength is set and not heard, or that it is."""
+        self.slider.show_bypassed(bypassed)
+
     def allow(self, reason: str | None) -> None:
         """Enable the row, or disable it with the reason to show on hover."""
         self.setEnabled(reason is None)
@@ -256,6 +267,35 @@ class IntensityRow(QWidget):
     def _edit(self, value: float) -> None:
         self.show_value(self._mode, value)
         self.edited.emit(self.emotion, value)
+
+
+class ZoneScale(QWidget):
+    """The zones' names under the sliders, aligned with their tracks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(16)
+        self._mode = "gain"
+
+    def show_mode(self, mode: str) -> None:
+        """Show another mode's zones; deactivate has none."""
+        self._mode = mode
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the names under their stretch of track."""
+        intensity = RANGES.get(self._mode)
+        if intensity is None:
+            return
+        colours = theme.current()
+        painter = QPainter(self)
+        painter.setFont(theme.font(theme.SMALL_PX))
+        left, right = LABEL_WIDTH + SPACING, self.width() - VALUE_WIDTH - SPACING
+        names = (("safe", colours.muted), ("strong", colours.warning), ("destructive", colours.danger))
+        for (name, colour), edge in zip(names, ZONE_EDGES, strict=False):
+            painter.setPen(QColor(colour))
+            start = left + KNOB + edge * (right - left - 2 * KNOB)
+            painter.drawText(QRectF(start, 0, 80, 16), Qt.AlignmentFlag.AlignLeft, name)
 
 
 def _zone_help(emotion: str, zone: str, value: float) -> str:

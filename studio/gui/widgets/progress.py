@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.gui import theme
 from studio.gui.formats import percent
+from studio.gui.widgets.remaining import Remaining
 
 _BUSY_SHARE = 0.25
 _BUSY_SECONDS = 1.6
@@ -19,13 +20,16 @@ _BUSY_MILLISECONDS = 50
 class ThinBar(QWidget):
     """Shows a share from 0 to 1, in the accent or ``colour``, or that nobody knows; ``wide`` takes the room there is.
 
-    (Qt's own bar repaints the window inside every ``setValue``.)
+    ``left`` says how long it will still take, as soon as that can be told. (Qt's own bar repaints the window inside
+    every ``setValue``.)
     """
 
     def __init__(self, name: str, colour: str | None = None, *, wide: bool = False) -> None:
         super().__init__()
         self.share = 0.0
         self.busy = False
+        self.left = ""
+        self._remaining = Remaining()
         self._colour = colour
         self._turn = QTimer(self)
         self._turn.setInterval(_BUSY_MILLISECONDS)
@@ -39,12 +43,16 @@ class ThinBar(QWidget):
         self.busy = False
         self._turn.stop()
         self.share = min(max(share, 0.0), 1.0)
-        self.setAccessibleDescription(percent(self.share))
+        if self.share == 0.0:
+            self._remaining.restart()
+        self.left = self._remaining.text(self.share)
+        self.setAccessibleDescription(", ".join(filter(None, (percent(self.share), self.left))))
         self.update()
 
     def show_busy(self) -> None:
         """Show that something is going on, and that it is not known how much of it is done."""
-        self.busy, self.share = True, 0.0
+        self.busy, self.share, self.left = True, 0.0, ""
+        self._remaining.restart()
         self.setAccessibleDescription("under way")
         if self.isVisible():
             self._turn.start()
