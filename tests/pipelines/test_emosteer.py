@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ class ToySteerable:
     def site(self) -> Site:
         return Site("read_out", self.read_out, DIM)
 
-    def loss(self, lessons: list[Lesson], seed: int) -> torch.Tensor:
+    def loss(self, lessons: Sequence[Lesson], seed: int) -> torch.Tensor:
         self.seen.append(tuple(lesson.source.name for lesson in lessons))
         h = torch.tensor([[1.0, float(lesson.source.stem) / 10, 1.0] for lesson in lessons])
         wanted = nn.functional.linear(h + GOALS[lessons[0].emotion], self.read_out.weight, self.read_out.bias)
