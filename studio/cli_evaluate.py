@@ -15,6 +15,7 @@ from studio.emotions import NEUTRAL, TARGETS
 if TYPE_CHECKING:
     # torch loads only once there is work to do; --help must not wait for it.
     from studio.corpora.base import Corpus, Utterance
+    from studio.esn.calibration import Point
     from studio.pipelines.effects import Cell, Effect
     from studio.pipelines.evaluate import Evaluation, Group, Recogniser
 
@@ -48,6 +49,8 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument("--measures", type=_measure_names, default=(), metavar="M,...",
                         help=f"also measure the audio: {', '.join(MEASURES)}")  # fmt: skip
     parser.add_argument("--batch", type=at_least(1), default=32, metavar="N", help="conversions at once (default: 32)")
+    parser.add_argument("--calibrate", action="store_true",
+                        help="keep what the strengths cost beside each mask: its zones in the window")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results here, as JSON")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.set_defaults(run=run)
@@ -59,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if control not in args.strengths:
         raise UsageError(f"--control {control:g} must be one of --strengths.")
     from studio import atomic
+    from studio.esn.calibration import write_calibration
     from studio.esn.intervention import Mode
     from studio.esn.mask import EsnMask
     from studio.judges.catalog import load_judge
@@ -90,14 +94,38 @@ def run(args: argparse.Namespace) -> int:
                     model, judge, splits, mask, settings, recognise=recognise, measures=measures, progress=bar
                 )
             results.append({"file": str(path)} | _document(found))
+            if args.calibrate:
+                kept = write_calibration(path, mask.fingerprint(), {args.mode: sweep(found)})
+                results[-1]["calibration"] = str(kept)
             if not args.json:
                 print(report(path, found), flush=True)
+                if args.calibrate:
+                    print(f"zones kept in {kept}", flush=True)
     document = {"format": 1, "evaluations": results}
     if args.out is not None:
         atomic.write_json(args.out, document)
     if args.json:
         print_json(document)
     return 0
+
+
+def sweep(found: Evaluation) -> dict[str, list[Point]]:
+    """What each strength of the self-effect costs against the baseline, per emotion, over all splits."""
+    from studio.esn.calibration import Point
+
+    group = found.groups["all"]
+    baseline = group.effect("baseline").targets
+    swept: dict[str, list[Point]] = {}
+    for effect in group.effects:
+        for target, cell in effect.targets.items() if effect.condition.kind == "self" else ():
+            before = baseline[target]
+            wer = cell.wer - before.wer
+            if cell.heard_wer is not None and before.heard_wer is not None:
+                wer = max(wer, cell.heard_wer - before.heard_wer)
+            voices = before.measures.get("speaker"), cell.measures.get("speaker")
+            lost = None if voices[0] is None or voices[1] is None else round(voices[0] - voices[1], 4)
+            swept.setdefault(target, []).append(Point(effect.condition.strength, round(wer, 2), lost))
+    return swept
 
 
 def report(path: Path, found: Evaluation) -> str:

@@ -193,13 +193,15 @@ def _search(loaded: Loaded, source: Source, mask: ShownMask, steer: Steer, emoti
     from studio.session.auto_intensity import find_intensity
 
     resemblance, voice = _resemblance()
+    intensity = mask.range_of(steer.mode, emotion)
+    assert intensity is not None, "a mode without strengths is refused before"
     base = replace(steer, muted=steer.muted - {emotion})
     found = find_intensity(
         loaded.model,
         source.drawing.clip,
         settings_of(replace(base, strengths={**base.strengths, emotion: 1.0}), mask),
         emotion,
-        RANGES[steer.mode].maximum,
+        intensity.maximum,
         mask=mask.mask,
         reference=source.reference,
         judge=loaded.judge,

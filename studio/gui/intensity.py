@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_NARROWEST = 0.02
+
 ZONE_EDGES = (0.0, 0.36, 0.7, 1.0)
 """Where the zones begin and end on a slider."""
 
@@ -33,6 +35,13 @@ class IntensityRange:
         if value <= self.safe:
             return "safe"
         return "strong" if value <= self.strong else "destructive"
+
+
+def measured_range(mode: str, safe: float, strong: float) -> IntensityRange:
+    """The range of a mode with zones that were measured: each is wide enough to be aimed at."""
+    safe = max(safe, _NARROWEST)
+    strong = max(strong, safe + _NARROWEST)
+    return IntensityRange(max(RANGES[mode].maximum, round(1.25 * strong, 2)), safe, strong)
 
 
 # Gain: arXiv 2603.17231, word errors near the baseline up to 0.5, about eleven points more at 1.0, broken at 2.0. Add

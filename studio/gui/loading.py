@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.engine import JobContext
 from studio.errors import StudioError
 from studio.gui.engine_thread import EngineThread, notice_of
+from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
 from studio.gui.state import ShownMask, StudioState
@@ -194,13 +195,19 @@ def _load_default(context: JobContext) -> Loaded:
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:
     """Read a mask, check that it fits, and count it for the views; runs in the worker."""
+    from studio.esn.calibration import read_calibration
     from studio.session.masks import SUFFIX, load_mask, module_of
 
     mask = load_mask(path, info)
     counts = {emotion: tuple(int(count) for count in mask.histogram(emotion)) for emotion in mask.emotions}
     name = path.name.removesuffix(SUFFIX)
-    facts, module = mask_facts(mask.metadata), module_of(mask)
-    return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, mask.fingerprint())
+    facts, module, fingerprint = mask_facts(mask.metadata), module_of(mask), mask.fingerprint()
+    ranges = {
+        mode: {emotion: measured_range(mode, zones.safe, zones.strong) for emotion, zones in measured.items()}
+        for mode, measured in read_calibration(path, fingerprint).items()
+        if mode in RANGES
+    }
+    return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, fingerprint, ranges)
 
 
 def mask_of(module: str, known: Sequence[Path], info: ModelInfo) -> ShownMask:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.audio.clip import Clip
 from studio.esn.automation import Point
 from studio.gui.analysis import Drawing
+from studio.gui.intensity import RANGES, IntensityRange
 from studio.gui.words import Word
 
 if TYPE_CHECKING:
@@ -142,7 +143,10 @@ class LaneContent:
 
 @dataclass(frozen=True, eq=False)
 class ShownMask:
-    """A mask with its numbers counted, so that showing it needs no model code; ``module`` names the gates it is of."""
+    """A mask with its numbers counted, so that showing it needs no model code; ``module`` names the gates it is of.
+
+    ``ranges``: by mode and emotion, what a sweep with this mask showed to be safe and strong, where there was one.
+    """
 
     mask: EsnMask
     name: str
@@ -152,6 +156,11 @@ class ShownMask:
     facts: tuple[tuple[str, str], ...] = ()
     module: str = "language"
     fingerprint: str = ""
+    ranges: Mapping[str, Mapping[str, IntensityRange]] = field(default_factory=dict)
+
+    def range_of(self, mode: str, emotion: str) -> IntensityRange | None:
+        """The slider's range: as measured with this mask, otherwise the mode's; None for a mode without strengths."""
+        return self.ranges.get(mode, {}).get(emotion) or RANGES.get(mode)
 
     @property
     def layers(self) -> int:

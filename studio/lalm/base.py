@@ -34,8 +34,11 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths; ``emosteer_sites`` the path of a module
-    whose input learned vectors can shift to its width.
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curve_in_words``: generated tokens are
+    in step with the words, not with time; an intensity curve then changes from word to word, each word of the
+    transcript taking an equal share of the source's length. ``overlaps``: several threads may call ``convert`` at once,
+    which is faster than one call after the other. ``emosteer_sites``: the path of a module whose input learned vectors
+    can shift, and its width.
     """
 
     model_id: str
@@ -48,6 +51,8 @@ class ModelInfo:
     content_modes: tuple[Content, ...] = (Content.FREE,)
     streams: bool = False
     batches: bool = False
+    curve_in_words: bool = False
+    overlaps: bool = False
     emosteer_sites: dict[str, int] = field(default_factory=dict)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -10,9 +12,10 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from studio.gui.audition.curve import CurveLane
+from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
-from tests.gui.driving import choose_target, drag_slider, wait_for_takes
-from tests.gui.standin import StandIn
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, wait_for_takes
+from tests.gui.standin import INFO, StandIn, loader
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -104,3 +107,29 @@ def test_another_recording_starts_without_the_curve(qtbot: QtBot, window: MainWi
     assert curve_of(window) is None
     assert lane.points == ()
     assert lane.grab().toImage().pixelColor(QPoint(2, 2)).isValid()
+
+
+def test_points_snap_to_words_where_the_model_keeps_step_with_words(
+    open_window: Callable[[Loader], MainWindow], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = open_window(loader(StandIn(info=replace(INFO, curve_in_words=True)), tmp_path / "masks"))
+    state = window.studio.state
+    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    source = state.source
+    assert source is not None
+    assert source.reference is not None
+    lane, word = lane_of(window), source.drawing.seconds / len(source.reference.split())
+    set_point(lane, 2.3 * word, 1.0)
+    set_point(lane, 3.6 * word, 0.5)
+    assert times_of(window) == pytest.approx([2 * word, 4 * word], abs=0.001)
+    QTest.keyClick(lane, Qt.Key.Key_Left)
+    assert times_of(window) == pytest.approx([2 * word, 3 * word], abs=0.001)
+    QTest.keyClick(lane, Qt.Key.Key_Left)
+    assert times_of(window) == pytest.approx([2 * word, 3 * word], abs=0.001), "the word before it has a point"
+    state.set_reference(None)
+    set_point(lane, 4.5 * word, 0.5)
+    assert times_of(window)[-1] == pytest.approx(4.5 * word, abs=0.02), "nothing to snap to"
+
+
+def times_of(window: MainWindow) -> list[float]:
+    return [seconds for seconds, _ in curve_of(window) or ()]

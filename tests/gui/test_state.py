@@ -8,7 +8,7 @@ import pytest
 
 from studio.gui.audition.steering import translate
 from studio.gui.formats import clock, decibels, steering_summary, strength
-from studio.gui.intensity import RANGES
+from studio.gui.intensity import RANGES, measured_range
 from studio.gui.state import ShownMask, Steer, StudioState
 from tests.gui.standin import WIDTHS, make_mask
 
@@ -91,3 +91,10 @@ def test_strengths_keep_their_meaning_across_modes() -> None:
     assert translate({"angry": 0.5}, "gain", "clamp") == {"angry": 0.05}
     assert translate({"angry": 2.0, "sad": 0.0}, "gain", "deactivate") == {"angry": 1.0, "sad": 0.0}
     assert translate({"angry": 1.0}, "deactivate", "gain") == {"angry": 1.0}
+
+
+def test_measured_zones_are_wide_enough_to_aim_at_and_reach_beyond_what_is_strong() -> None:
+    wide = measured_range("gain", 1.2, 2.0)
+    assert (wide.safe, wide.strong, wide.maximum) == (1.2, 2.0, 2.5)
+    narrow = measured_range("clamp", 0.0, 0.0)
+    assert 0 < narrow.safe < narrow.strong < narrow.maximum

@@ -12,6 +12,7 @@ from studio.cli import main
 from studio.corpora.base import Utterance
 from studio.corpora.layouts import read_corpus
 from studio.corpora.splits import choose_split, load_split
+from studio.esn.calibration import Point, calibration_file, read_calibration, zones_of
 from studio.esn.mask import EsnMask
 from studio.pipelines.recipe import Recipe, load_recipe
 from tests.pipelines.conftest import make_corpus, texts_of
@@ -245,6 +246,20 @@ def test_evaluate_as_json(listed, made, tmp_path, capsys):
     assert list(effects) == ["baseline", "self 0.5", "self 2", "cross 0.5", "random 0.5", "deactivate"]
     assert effects["self 2"]["targets"]["sad"]["utterances"] == 4
     assert evaluation["metadata"]["control"] == 0.5
+
+
+def test_evaluate_keeps_the_zones_beside_the_mask(listed, made, tmp_path, capsys):
+    mask = tmp_path / "swept.esn.safetensors"
+    shutil.copy(made, mask)
+    assert evaluate(listed, mask, "--calibrate", "--json", "--mode", "add", "--emotions", "sad") == 0
+    [evaluation] = json.loads(capsys.readouterr().out)["evaluations"]
+    assert evaluation["calibration"] == str(calibration_file(mask))
+    effects = evaluation["groups"]["all"]["effects"]
+    costs = [effects[name]["targets"]["sad"]["wer"] - effects["baseline"]["targets"]["sad"]["wer"]
+             for name in ("self 0.5", "self 2")]  # fmt: skip
+    points = [Point(strength, round(cost, 2)) for strength, cost in zip((0.5, 2.0), costs, strict=True)]
+    zones = read_calibration(mask, EsnMask.load(mask).fingerprint())
+    assert zones == {"add": {"sad": zones_of(points)}}
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class CurveLane(TimeCanvas):
         self.points: tuple[Point, ...] = ()
         self.chosen: int | None = None
         self._seconds = 0.0
+        self._words: tuple[str, ...] = ()
         self._dragged = False
         self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -66,6 +67,13 @@ class CurveLane(TimeCanvas):
             self._describe()
             self.redraw()
 
+    def show_words(self, words: Sequence[str]) -> None:
+        """Snap to these words, each an equal share of the length; none: points go anywhere in time."""
+        if tuple(words) != self._words:
+            self._words = tuple(words)
+            self.setToolTip(f"{_HELP} Points snap to words, with which this model keeps step." if words else _HELP)
+            self.redraw()
+
     def x_y(self, point: Point) -> QPointF:
         """Pixel of a point."""
         return QPointF(self.x_of(point[0]), self._y_of(point[1]))
@@ -79,6 +87,7 @@ class CurveLane(TimeCanvas):
             y = round(self._y_of(share)) + 0.5
             painter.drawLine(QPointF(0, y), QPointF(self.width(), y))
         painter.setFont(theme.font(theme.SMALL_PX))
+        self._draw_words(painter, colours)
         if not self.points:
             painter.setPen(QColor(colours.faint))
             painter.drawText(self.rect().adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignCenter, _HINT)
@@ -102,6 +111,16 @@ class CurveLane(TimeCanvas):
             painter.setPen(QPen(QColor(colours.text if index == self.chosen else colours.accent), 1.5))
             painter.setBrush(QColor(colours.accent if index == self.chosen else colours.canvas))
             painter.drawEllipse(self.x_y(point), _RADIUS, _RADIUS)
+
+    def _draw_words(self, painter: QPainter, colours: theme.Colours) -> None:
+        """A line where each word begins, and the word where there is room for it."""
+        for number, word in enumerate(self._words):
+            left, right = (self.x_of(self._boundary(place)) for place in (number, number + 1))
+            painter.setPen(QColor(colours.grid))
+            painter.drawLine(QPointF(left, 0), QPointF(left, self.height()))
+            if self.points and painter.fontMetrics().horizontalAdvance(word) + 6 < right - left:
+                painter.setPen(QColor(colours.faint))
+                painter.drawText(QPointF(left + 3, self.height() - 4), word)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The curve, then the numbers of the chosen point."""
@@ -168,7 +187,8 @@ class CurveLane(TimeCanvas):
         elif (move := _MOVES.get(Qt.Key(key))) is not None:
             seconds, share = self.points[chosen]
             along, up = move
-            self._move(chosen, (seconds + along * _STEP_SECONDS, share + up * _STEP_SHARE))
+            stride = self._seconds / len(self._words) if self._words else _STEP_SECONDS
+            self._move(chosen, (seconds + along * stride, share + up * _STEP_SHARE))
         else:
             super().keyPressEvent(event)
 
@@ -184,6 +204,17 @@ class CurveLane(TimeCanvas):
         share = 1 - (place.y() - _MARGIN) / (self.height() - 2 * _MARGIN)
         return self.seconds_at(place.x()), share
 
+    def _boundary(self, number: int) -> float:
+        """Where a word begins."""
+        return number * self._seconds / max(1, len(self._words))
+
+    def _snapped(self, seconds: float) -> float:
+        """The nearest time a point may have."""
+        if self._words and self._seconds > 0:
+            count = len(self._words)
+            seconds = self._boundary(round(min(max(seconds / self._seconds, 0.0), 1.0) * count))
+        return round(min(max(seconds, 0.0), self._seconds), 3)
+
     def _share_of(self, seconds: float) -> float:
         return Automation(self.points).at(seconds) if self.points else 1.0
 
@@ -193,7 +224,7 @@ class CurveLane(TimeCanvas):
         return nearest if nearest is not None and distances[nearest] <= _REACH else None
 
     def _set_point(self, point: Point) -> None:
-        seconds = round(min(max(point[0], 0.0), self._seconds), 3)
+        seconds = self._snapped(point[0])
         place = bisect_left([time for time, _ in self.points], seconds)
         around = self.points[max(0, place - 1) : place + 1]
         if any(abs(time - seconds) < _NEAREST for time, _ in around):
@@ -204,7 +235,11 @@ class CurveLane(TimeCanvas):
     def _move(self, index: int, point: Point) -> None:
         low = self.points[index - 1][0] + _NEAREST if index else 0.0
         high = self.points[index + 1][0] - _NEAREST if index + 1 < len(self.points) else self._seconds
-        moved = (round(min(max(point[0], low), high), 3), _rounded(point[1]))
+        wanted = self._snapped(point[0])
+        # A word whose neighbour has a point already is not free.
+        free = low <= wanted <= high or not self._words
+        seconds = round(min(max(wanted, low), high), 3) if free else self.points[index][0]
+        moved = (seconds, _rounded(point[1]))
         self._apply((*self.points[:index], moved, *self.points[index + 1 :]), index)
 
     def _remove(self, index: int) -> None:

@@ -77,6 +77,7 @@ class LanesView(QWidget):
         axis.playhead_changed.connect(self._show_levels)
         state.steer_changed.connect(self._show_hints)
         state.steer_changed.connect(self._show_curve)
+        state.model_changed.connect(self._show_curve)
         self.refresh()
 
     def _trim_button(self) -> QToolButton:
@@ -126,6 +127,8 @@ class LanesView(QWidget):
 
     def _show_curve(self) -> None:
         source = self._state.source
+        model, reference = self._state.model, source.reference if source is not None else None
+        self.curve.show_words((reference or "").split() if model is not None and model.curve_in_words else ())
         self.curve.show_points(self._state.steer.automation, source.drawing.seconds if source is not None else 0.0)
 
     def _show_lane(self, lane: str) -> None:

@@ -36,7 +36,6 @@ from studio.gui import theme
 from studio.gui.batches import Batches, Cell, Sheet
 from studio.gui.clips import ClipPlayer
 from studio.gui.formats import percent, strength
-from studio.gui.intensity import RANGES
 from studio.gui.state import StudioState
 from studio.gui.widgets.layout import ElidedLabel, explain, small
 from studio.gui.widgets.progress import ThinBar
@@ -250,7 +249,10 @@ class SheetDialog(QDialog):
             return
         one = steer.target if steer.target in mask.emotions else mask.emotions[0]
         emotions = mask.emotions if self.what.value == "all" else (one,)
-        top, count = RANGES[steer.mode].strong, self.count.value()
+        ranges = [found for emotion in emotions if (found := mask.range_of(steer.mode, emotion)) is not None]
+        if not ranges:
+            return
+        top, count = max(each.strong for each in ranges), self.count.value()
         self._batches.render_sheet(emotions, [round(top * step / (count - 1), 3) for step in range(count)])
 
     def done(self, result: int) -> None:

@@ -23,7 +23,7 @@ from studio.gui.audition.presetmenu import PresetButton
 from studio.gui.audition.seedbox import SeedBox, show_number
 from studio.gui.intensity import MODE_HELP, MODES, RANGES
 from studio.gui.presets import PanelPresets
-from studio.gui.state import StudioState
+from studio.gui.state import ShownMask, StudioState
 from studio.gui.widgets.intensity import IntensityRow, ZoneScale
 from studio.gui.widgets.layerstrip import LayerStrip
 from studio.gui.widgets.layout import explain, heading, link, small
@@ -197,8 +197,9 @@ class SteeringPanel(QWidget):
         self._state.set_steer(self._state.steer.solo(emotion))
 
     def _choose_mode(self, mode: str) -> None:
-        steer = self._state.steer
-        self._state.set_steer(replace(steer, mode=mode, strengths=translate(steer.strengths, steer.mode, mode)))
+        state, steer = self._state, self._state.steer
+        strengths = translate(steer.strengths, steer.mode, mode, state.mask)
+        state.set_steer(replace(steer, mode=mode, strengths=strengths))
 
     def _choose_module(self, module: str) -> None:
         # Which module is steered is the mask's to say: it shows when one is there.
@@ -214,10 +215,12 @@ class SteeringPanel(QWidget):
         steer = self._state.steer
         self.targets.show_value(steer.target)
         self.modes.show_value(steer.mode)
+        mask = self._state.mask
         for emotion, row in self.rows.items():
-            row.show_value(steer.mode, steer.strengths.get(emotion, 0.0))
+            intensity = mask.range_of(steer.mode, emotion) if mask is not None else None
+            row.show_value(steer.mode, steer.strengths.get(emotion, 0.0), intensity)
             row.label.show_muted(muted=emotion in steer.muted)
-        self.scale.show_mode(steer.mode)
+        self.scale.show_mode(steer.mode, measured=mask is not None and steer.mode in mask.ranges)
         self.content.show_value(steer.content)
         self.scope.show_value(steer.scope)
         self.module.show_value(steer.module)
@@ -233,6 +236,7 @@ class SteeringPanel(QWidget):
             held = mask is not None and emotion in mask.emotions
             missing = f"This mask holds no neurons for {emotion}" if mask is not None else "No mask is open"
             row.allow(None if held else missing)
+        self._show_steer()
         for box in (self.first, self.last):
             explain(box, mask is not None, "No mask is open", box.accessibleName())
             box.blockSignals(True)
@@ -279,13 +283,17 @@ class SteeringPanel(QWidget):
             box.blockSignals(False)
 
 
-def translate(strengths: Mapping[str, float], old: str, new: str) -> dict[str, float]:
-    """Strengths of one mode as comparable strengths of another: the same share of its destructive threshold."""
+def translate(strengths: Mapping[str, float], old: str, new: str, mask: ShownMask | None = None) -> dict[str, float]:
+    """Strengths of one mode as comparable strengths of another: the same share of what is still no destruction."""
     if new not in RANGES:
         return {name: 1.0 if value > 0.0 else 0.0 for name, value in strengths.items()}
-    from_strong = RANGES[old].strong if old in RANGES else 1.0
-    scaled = {name: value / from_strong * RANGES[new].strong for name, value in strengths.items()}
-    return {name: round(min(value, RANGES[new].maximum), 2) for name, value in scaled.items()}
+    result = {}
+    for name, value in strengths.items():
+        before, after = (mask.range_of(mode, name) if mask is not None else RANGES.get(mode) for mode in (old, new))
+        assert after is not None, "modes without strengths were dealt with"
+        strong = before.strong if before is not None else 1.0
+        result[name] = round(min(value / strong * after.strong, after.maximum), 2)
+    return result
 
 
 def _leading(strengths: Mapping[str, float], target: str | None) -> str:

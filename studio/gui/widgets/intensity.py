@@ -229,15 +229,16 @@ class IntensityRow(QWidget):
         self.slider.reset_asked.connect(lambda: self._edit(0.0))
         self.switch.toggled.connect(lambda on: self._edit(1.0 if on else 0.0))
         self._mode = "gain"
+        self._intensity: IntensityRange | None = None
         self.show_value("gain", 0.0)
 
-    def show_value(self, mode: str, value: float) -> None:
-        """Show a mode and strength without emitting ``edited``."""
+    def show_value(self, mode: str, value: float, intensity: IntensityRange | None = None) -> None:
+        """Show a mode and strength without emitting ``edited``; ``intensity`` None: the mode's own range."""
         controls = (self.slider, self.value, self.switch)
         for control in controls:
             control.blockSignals(True)
-        self._mode = mode
-        intensity = RANGES.get(mode)
+        intensity = intensity or RANGES.get(mode)
+        self._mode, self._intensity = mode, intensity
         self._pages.setCurrentIndex(0 if intensity is not None else 1)
         if intensity is None:
             self.switch.setChecked(value > 0.0)
@@ -265,8 +266,12 @@ class IntensityRow(QWidget):
         self.setToolTip(reason or "")
 
     def _edit(self, value: float) -> None:
-        self.show_value(self._mode, value)
+        self.show_value(self._mode, value, self._intensity)
         self.edited.emit(self.emotion, value)
+
+
+_MEASURED = "Measured with this mask (evaluate --calibrate): where words and voice suffer, and where they break"
+_FROM_THE_PAPER = "As the paper found them for its models; esn-studio evaluate --calibrate measures them for this mask"
 
 
 class ZoneScale(QWidget):
@@ -277,9 +282,10 @@ class ZoneScale(QWidget):
         self.setFixedHeight(16)
         self._mode = "gain"
 
-    def show_mode(self, mode: str) -> None:
-        """Show another mode's zones; deactivate has none."""
+    def show_mode(self, mode: str, *, measured: bool = False) -> None:
+        """Show another mode's zones; deactivate has none. ``measured``: in a sweep with the mask that is open."""
         self._mode = mode
+        self.setToolTip(_MEASURED if measured else _FROM_THE_PAPER)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

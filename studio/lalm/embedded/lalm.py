@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -27,11 +28,11 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
-from studio.lalm.embedded import features, vocoder
+from studio.lalm.embedded import vocoder
 from studio.lalm.embedded.codec import Codec
 from studio.lalm.embedded.generate import Generation, Row
 from studio.lalm.embedded.network import EMOSTEER_SITE, Network
-from studio.lalm.embedded.segments import split
+from studio.lalm.embedded.sources import Sources
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
 from studio.lalm.embedded.steps import StepDecoder
@@ -40,11 +41,16 @@ MODEL_ID = "embedded"
 TITLE = "Embedded"
 MAX_SECONDS = 20.0
 
+_SHORTEST_SECONDS = 0.1
 _SILENCE = 1e-4
 
 
 class EmbeddedLALM:
-    """A small speech LALM: one network with tapped gates, a codec and WORLD. Not for several threads at once."""
+    """A small speech LALM: one network with tapped gates, a codec and WORLD.
+
+    ``convert`` may be called by several threads at once: decoding takes turns, and one conversion's recordings are
+    analysed and its speech is synthesised while another is decoded. ``sources`` keeps analysed recordings.
+    """
 
     def __init__(self, network: Network, codec: Codec, revision: str) -> None:
         self._network = network.eval()
@@ -52,6 +58,8 @@ class EmbeddedLALM:
         # and one made at once are the same.
         self._codec = codec.eval().double()
         self._steps = StepDecoder(self._network)
+        self._turn = threading.Lock()
+        self.sources = Sources()
         config = network.config
         widths = (config.intermediate,) * len(network.gates())
         self._taps = GateTaps(network.gates(), widths).install()
@@ -68,6 +76,7 @@ class EmbeddedLALM:
             content_modes=(Content.FREE, Content.LOCK),
             streams=True,
             batches=True,
+            overlaps=True,
             emosteer_sites={EMOSTEER_SITE: config.hidden},
         )
 
@@ -102,8 +111,9 @@ class EmbeddedLALM:
                 progress(sum(row.share * row.source.frames for row in rows) / whole)
                 speaker.advance()
 
-            generation = Generation(self._network, self._steps, self._taps, self._emosteer, rows)
-            counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
+            with self._turn:
+                generation = Generation(self._network, self._steps, self._taps, self._emosteer, rows)
+                counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
             audio = speaker.finish()
         finally:
             workers.shutdown(cancel_futures=True)
@@ -126,31 +136,19 @@ class EmbeddedLALM:
                 f"'{name}' is {request.source.seconds:.1f} s long, but the embedded model takes up to "
                 f"{MAX_SECONDS:.0f} s; trim it."
             )
-        samples = request.source.at_rate(vocoder.RATE).samples
-        if len(samples) < vocoder.RATE // 10 or np.abs(samples).max() <= _SILENCE:
+        clip = request.source.at_rate(vocoder.RATE)
+        if clip.seconds < _SHORTEST_SECONDS or np.abs(clip.samples).max() <= _SILENCE:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         if request.steering is not None:
             request.steering.mask.check_fits(MODEL_ID, LANGUAGE, self._info.gates[LANGUAGE])
         if request.emosteer is not None:
             request.emosteer.vectors.check_fits(MODEL_ID, self._info.emosteer_sites)
-        signal, factor = vocoder.normalise(samples)
-        hertz = vocoder.estimate_pitch(signal)
-        whole = features.describe(signal, hertz)
+        locked = request.content is Content.LOCK
         pieces = []
-        for segment in split(signal):
-            part = signal[segment.start : segment.stop]
-            first = segment.start // vocoder.HOP
-            part_hertz = hertz[first : first + len(part) // vocoder.HOP + 1]
-            source = features.describe(part, part_hertz, whole.median_hertz)
-            locked = request.content is Content.LOCK
-            voice = Voice(source, 1 / factor, vocoder.analyse(part, part_hertz) if locked else None)
-            begins = segment.start / vocoder.RATE
-            row = Row(source, request.target, request.steering, request.seed, begins, request.emosteer)
-            lead, tail = (
-                samples[segment.start - segment.lead : segment.start],
-                samples[segment.stop : segment.stop + segment.tail],
-            )
-            pieces.append(Piece(index, row, SpeechStream(voice, self._codec), lead, tail))
+        for part in self.sources(clip, locked):
+            row = Row(part.source, request.target, request.steering, request.seed, part.start, request.emosteer)
+            voice = Voice(part.source, part.gain, part.analysis)
+            pieces.append(Piece(index, row, SpeechStream(voice, self._codec), part.lead, part.tail))
         return pieces
 
     def _conversion(
