@@ -1,4 +1,4 @@
-"""The network with taps on its gates, as often as there are batches at once: taps count one of them at a time."""
+"""The network with its hooks, as often as there are batches at once: hooks count and steer one of them at a time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Self
 
+from studio.esn.emosteer_hook import EmoSteer
 from studio.esn.taps import GateTaps
-from studio.lalm.embedded.network import Network
+from studio.lalm.embedded.network import EMOSTEER_SITE, Network
 from studio.lalm.embedded.steps import StepDecoder
 
 MOST = 2
@@ -17,23 +19,43 @@ MOST = 2
 
 @dataclass(eq=False)
 class Decoder:
-    """A network with the taps on its gates and its decoder, for one batch at a time."""
+    """A network with its decoder and what is hooked on it, for one batch at a time."""
 
     network: Network
     steps: StepDecoder
     taps: GateTaps
+    emosteer: EmoSteer
+
+    def install(self) -> None:
+        """Put the hooks on."""
+        self.taps.install()
+        self.emosteer.install()
+
+    def remove(self) -> None:
+        """Take the hooks off."""
+        self.taps.remove()
+        self.emosteer.remove()
+
+    @contextmanager
+    def hooked(self) -> Iterator[Self]:
+        """With the hooks on meanwhile."""
+        try:
+            self.install()
+            yield self
+        finally:
+            self.remove()
 
 
 class Decoders:
     """Lends ``network`` (gates of ``widths``) or, while that is in use, a copy; whoever asks for a third one waits.
 
-    The network's taps stay on it until ``close``, the copy's while it is lent.
+    Hooks stay on the network until ``close``, on the copy while it is lent.
     """
 
     def __init__(self, network: Network, widths: Sequence[int]) -> None:
         self._widths = widths
-        self._made = [self._tappable(network)]
-        self.first.taps.install()
+        self._made = [self._hookable(network)]
+        self.first.install()
         self._lent: set[int] = set()
         self._room = threading.Semaphore(MOST)
         self._lock = threading.Lock()
@@ -50,22 +72,23 @@ class Decoders:
             with self._lock:
                 place = next(place for place in range(MOST) if place not in self._lent)
                 if place == len(self._made):
-                    self._made.append(self._tappable(_copied(self.first.network)))
+                    self._made.append(self._hookable(_copied(self.first.network)))
                 self._lent.add(place)
             decoder = self._made[place]
             try:
-                with decoder.taps if place else nullcontext():
+                with decoder.hooked() if place else nullcontext():
                     yield decoder
             finally:
                 with self._lock:
                     self._lent.discard(place)
 
     def close(self) -> None:
-        """Take the taps off."""
-        self.first.taps.remove()
+        """Take all hooks off."""
+        self.first.remove()
 
-    def _tappable(self, network: Network) -> Decoder:
-        return Decoder(network, StepDecoder(network), GateTaps(network.gates(), self._widths))
+    def _hookable(self, network: Network) -> Decoder:
+        emosteer = EmoSteer(network.get_submodule(EMOSTEER_SITE), network.config.hidden)
+        return Decoder(network, StepDecoder(network), GateTaps(network.gates(), self._widths), emosteer)
 
 
 def _copied(network: Network) -> Network:

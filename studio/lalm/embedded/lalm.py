@@ -29,7 +29,7 @@ from studio.lalm.embedded import vocoder
 from studio.lalm.embedded.codec import Codec
 from studio.lalm.embedded.decoders import Decoders
 from studio.lalm.embedded.generate import Generation, Row
-from studio.lalm.embedded.network import Network
+from studio.lalm.embedded.network import EMOSTEER_SITE, Network
 from studio.lalm.embedded.sources import Sources
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
@@ -71,6 +71,7 @@ class EmbeddedLALM:
             streams=True,
             batches=True,
             overlaps=True,
+            emosteer_sites={EMOSTEER_SITE: config.hidden},
         )
 
     @property
@@ -104,8 +105,8 @@ class EmbeddedLALM:
                 progress(sum(row.share * row.source.frames for row in rows) / whole)
                 speaker.advance()
 
-            with self.decoders.lend() as decoder:
-                generation = Generation(decoder.network, decoder.steps, decoder.taps, rows)
+            with self.decoders.lend() as own:
+                generation = Generation(own.network, own.steps, own.taps, own.emosteer, rows)
                 counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
             audio = speaker.finish()
         finally:
@@ -116,7 +117,7 @@ class EmbeddedLALM:
         ]
 
     def close(self) -> None:
-        """Take the taps off; the object is unusable afterwards."""
+        """Take all hooks off; the object is unusable afterwards."""
         self.decoders.close()
 
     def _prepare(self, index: int, request: ConversionRequest) -> list[Piece]:
@@ -133,10 +134,12 @@ class EmbeddedLALM:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         if request.steering is not None:
             request.steering.mask.check_fits(MODEL_ID, LANGUAGE, self._info.gates[LANGUAGE])
+        if request.emosteer is not None:
+            request.emosteer.vectors.check_fits(MODEL_ID, self._info.emosteer_sites)
         locked = request.content is Content.LOCK
         pieces = []
         for part in self.sources(clip, locked):
-            row = Row(part.source, request.target, request.steering, request.seed, part.start)
+            row = Row(part.source, request.target, request.steering, request.seed, part.start, request.emosteer)
             voice = Voice(part.source, part.gain, part.analysis)
             pieces.append(Piece(index, row, SpeechStream(voice, self._codec), part.lead, part.tail))
         return pieces

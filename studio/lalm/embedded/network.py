@@ -26,6 +26,9 @@ from studio.lalm.embedded.tokens import HEAD_SIZES, ORDINAL_HEADS, SEMITONES, ne
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
 """Characters of the encoder's auxiliary CTC head; class 0 is blank."""
 
+EMOSTEER_SITE = "ordinal_mean"
+"""The module before which learned vectors shift the hidden state: the projection that prosody is read through."""
+
 INSTRUCTION_POSITION = 256
 SPEECH_POSITION = 320
 STRIDE = 4

@@ -67,7 +67,7 @@ def make_batch(
     inputs, owner, emotions, prosody, coded = [], [], [], [], []
     for index, (line, variant) in enumerate(zip(lines, heard, strict=True)):
         power, spectra = (variant.power, variant.coded) if variant else (line.mel, line.coded)
-        inputs.append(torch.from_numpy(_source_features(line, power)))
+        inputs.append(torch.from_numpy(source_features(line, power)))
         for choice in rng.permutation(len(EMOTIONS))[:per_line]:
             emotion = EMOTIONS[choice]
             mean = expected_strength(line.text, emotion)
@@ -87,7 +87,8 @@ def make_batch(
     return Batch(padded, lengths, lines, owner, emotions, codes)
 
 
-def _source_features(line: Line, power: np.ndarray) -> np.ndarray:
+def source_features(line: Line, power: np.ndarray) -> np.ndarray:
+    """What the encoder is given, [T, 66], where the line's mel power is ``power`` [T, 64]."""
     hertz = line.hertz.astype(np.float64)
     semitones, _ = features.continuous_pitch(hertz)
     at = np.minimum(np.arange(len(power)) * 2, len(hertz) - 1)
