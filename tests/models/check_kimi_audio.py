@@ -21,13 +21,10 @@ import transformers.utils
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 from transformers.models.qwen2 import modeling_qwen2
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from reporting import SOURCE, Report, check_model, small_random, steering
-
 from studio.lalm import kimi_audio, remote_code
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
 from studio.lalm.passes import Passes
+from tests.models.reporting import SOURCE, Report, check_model, small_random, steering
 
 OFFSET, VOCABULARY, SPECIAL = 200, 300, 100
 LAYERS, FORK, BRANCH = 5, 2, 2
@@ -109,7 +106,7 @@ def stand_in() -> None:
         "kimia_infer.models.tokenizer.glm4_tokenizer": speech,
         "kimia_infer.models.tokenizer.whisper_Lv3.whisper": whisper,
     }
-    transformers.utils.is_flash_attn_2_available = lambda: True
+    vars(transformers.utils)["is_flash_attn_2_available"] = lambda: True
     torch.cuda.current_device = lambda: "cpu"  # type: ignore[assignment,return-value]
 
 
@@ -119,7 +116,7 @@ def build(code: Path) -> Any:
     from kimia_infer.api.prompt_manager import KimiAPromptManager  # type: ignore[import-not-found]
     from kimia_infer.utils.special_tokens import instantiate_extra_tokens  # type: ignore[import-not-found]
 
-    model_class = get_class_from_dynamic_module("modeling_moonshot_kimia.MoonshotKimiaForCausalLM", str(code))
+    model_class: Any = get_class_from_dynamic_module("modeling_moonshot_kimia.MoonshotKimiaForCausalLM", str(code))
     words = Words()
     config = model_class.config_class(
         vocab_size=VOCABULARY,

@@ -21,13 +21,10 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from reporting import SOURCE, Report, check_model, same, small_random, steering
-
 from studio.errors import StudioError
 from studio.lalm import minicpm_o, remote_code
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
+from tests.models.reporting import SOURCE, Report, check_model, same, small_random, steering
 
 TEXT_TOKENS = 12
 
