@@ -121,7 +121,7 @@ def test_only_what_is_steered_changes_and_the_rest_is_said(plain: Path, tmp_path
 def test_what_cannot_be_folded_is_refused_with_the_reason(
     plain: Path, tmp_path: Path, changes: dict[str, Any], says: str
 ) -> None:
-    settings = {"mask": some((48,) * 4, 1), "mode": Mode.GAIN, "strengths": {"angry": 1.0}} | changes
+    settings: dict[str, Any] = {"mask": some((48,) * 4, 1), "mode": Mode.GAIN, "strengths": {"angry": 1.0}} | changes
     with pytest.raises(StudioError, match=says):
         fold(plain, Steering(**settings), tmp_path / "out")
     assert not list(tmp_path.iterdir())
