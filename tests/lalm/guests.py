@@ -83,9 +83,9 @@ class MiniCpmO(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.llm = nn.Module()
+        self.llm: Any = nn.Module()
         self.llm.model = Decoder(Qwen3MLP, settings(Qwen3Config), 3)
-        self.tts = Speaker()
+        self.tts: Any = Speaker()
         random(self, 0)
         self.config = settings(Qwen3Config)
         self.device = torch.device("cpu")
@@ -150,7 +150,7 @@ class Kimi:
     """``generate`` as kimia_infer's: a path in, (sound, text) out, no file."""
 
     def __init__(self) -> None:
-        self.alm = nn.Module()
+        self.alm: Any = nn.Module()
         self.alm.model = KimiDecoder(layers=5, fork=2, branch=2)
         random(self.alm, 1)
         self.alm.config = settings(Qwen2Config)

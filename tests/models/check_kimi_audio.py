@@ -185,7 +185,7 @@ def main() -> None:
     passes = lalm._guest.sites[LANGUAGE].passes
     end_speech(kimi, passes)
     for module in (LANGUAGE, SYNTHESIS):
-        check_model(report, lalm, module, lambda: passes.count)
+        check_model(report, lalm, module, passes)
     check_fork(report, lalm)
     lalm.close()
     report.check("closing leaves no hook behind", not any(m._forward_hooks for m in kimi.alm.model.modules()))

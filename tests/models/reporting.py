@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
 from studio.lalm.base import ConversionRequest
 from studio.lalm.guest import GuestLALM
+from studio.lalm.passes import Passes
 
 SOURCE = Clip(
     (0.3 * np.sin(2 * np.pi * 220 * np.arange(22_050) / 22_050) * np.hanning(22_050)).astype(np.float32), 22_050, "tone"
@@ -64,14 +64,14 @@ def steering(model: GuestLALM, module: str, strength: float, mode: Mode = Mode.G
     return Steering(mask, mode, {"happy": strength})
 
 
-def check_model(report: Report, model: GuestLALM, module: str, passes: Callable[[], int]) -> None:
-    """Everything that is asked of a module's gates; ``passes`` says how many forward passes the last run took."""
+def check_model(report: Report, model: GuestLALM, module: str, passes: Passes) -> None:
+    """Everything that is asked of a module's gates; ``passes`` counts those of the decoder they are in."""
 
     def convert(steer: Steering | None = None, seed: int | None = None, **more: Any) -> Any:
         return model.convert([ConversionRequest(SOURCE, "happy", steer, seed=seed)], module=module, **more)[0]
 
     plain = convert()
-    steps = passes()
+    steps = passes.count
     again, still = convert(), convert(steering(model, module, 0.0))
     report.check(
         f"{module}: speech of {len(plain.audio.samples)} samples at {plain.audio.rate} Hz", len(plain.audio.samples)
@@ -104,7 +104,7 @@ def check_model(report: Report, model: GuestLALM, module: str, passes: Callable[
         convert(cancelled=third)
         report.check(f"{module}: cancelling ends it", False)
     except Cancelled:
-        report.check(f"{module}: cancelled at the third pass, after {passes()} of them", asked == 3)
+        report.check(f"{module}: cancelled at the third pass, after {passes.count} of them", asked == 3)
     report.check(f"{module}: as before after cancelling", same(plain, convert()))
 
 
