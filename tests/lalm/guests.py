@@ -153,8 +153,9 @@ class Kimi:
         self.alm: Any = nn.Module()
         self.alm.model = KimiDecoder(layers=5, fork=2, branch=2)
         random(self.alm, 1)
-        self.alm.config = settings(Qwen2Config)
-        self.alm.config.kimia_mimo_transformer_from_layer_index = 2
+        config = settings(Qwen2Config)
+        config.kimia_mimo_transformer_from_layer_index = 2
+        self.alm.config = config
         self.asked: dict[str, Any] = {}
         self.mute = False
 
