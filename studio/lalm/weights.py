@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +139,9 @@ def _check_room(facts: ModelFacts, need: int) -> None:
 
 @contextmanager
 def _in_words(facts: ModelFacts) -> Iterator[None]:
-    import httpx
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
+    broken: tuple[type[Exception], ...] = (OSError, *_transport_errors())
     try:
         yield
     except GatedRepoError as error:
@@ -150,20 +152,26 @@ def _in_words(facts: ModelFacts) -> Iterator[None]:
         raise StudioError(f"The hub has no repository '{facts.repo}' that can be read from here.") from error
     except HfHubHTTPError as error:
         raise StudioError(f"The hub refused {facts.title}: {str(error).splitlines()[0]}.") from error
-    except (httpx.TransportError, OSError) as error:
+    except broken as error:
         raise StudioError(
             f"{facts.title} cannot be downloaded: the hub was not reached, or the connection broke "
             f"({(str(error) or type(error).__name__).splitlines()[0]}); what arrived whole is kept, try again."
         ) from error
 
 
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub's HTTP client raises without a connection: its name changed with version 2."""
+    found = (name for name in ("httpx2", "httpx") if find_spec(name) is not None)
+    return tuple(importlib.import_module(name).TransportError for name in found)
+
+
 def _meter(total: int, done: int, progress: Progress, cancelled: Callable[[], bool]) -> Any:
     """A class in the shape of tqdm that reports the share of all files, and stops a download that was cancelled."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
     state = {"bytes": done}
 
-    class Meter(tqdm):  # type: ignore[misc, type-arg, unused-ignore]
+    class Meter(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **keywords: Any) -> None:
             super().__init__(*args, **keywords | {"disable": True})
 

@@ -96,6 +96,8 @@ def test_omni_thinker_and_talker(tmp_path: Path) -> None:
     model = Qwen2_5OmniForConditionalGeneration(tiny.config()).eval()
     source = tmp_path / "omni"
     model.save_pretrained(source)
+    # The class will not load without a file of voices.
+    torch.save({}, source / "spk_dict.pt")
     ids = torch.tensor([[5, 6, 7, 8, 9]])
     for module, count in (("language", tiny.LAYERS), ("synthesis", tiny.TALKER_LAYERS)):
         prefix = "thinker.model" if module == "language" else "talker.model"
@@ -109,11 +111,7 @@ def test_omni_thinker_and_talker(tmp_path: Path) -> None:
         assert len(changed) == count
         assert all(name.startswith(prefix) and name.endswith("down_proj.weight") for name in changed)
         if module == "language":
-            folded = type(model.thinker)(model.config.thinker_config).eval()
-            weights = {name[8:]: value for name, value in after.items() if name.startswith("thinker.")}
-            names = set(folded.state_dict())
-            assert names & set(weights) == set(weights)
-            folded.load_state_dict(weights, strict=False)
+            folded = Qwen2_5OmniForConditionalGeneration.from_pretrained(out, dtype=torch.float32).thinker
             hooks = tapped(stack.layers, steering)
             tokens, _ = answer(model.thinker, ids)
             for hook in hooks:
