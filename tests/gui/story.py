@@ -51,10 +51,13 @@ def afternoon(stage: Stage, folder: Path) -> dict[str, Any]:
     press(sheet.render_button)
     stage.wait(lambda: sheet.model.sheet is not None and not studio.batches.active, "the ladder")
     table = sheet.table
+    sheet.activateWindow()
+    stage.wait(sheet.isActiveWindow, "the sheet to be active")
+    table.setFocus()
     for place in range(max(KEPT) + 1):
         if place:
             QTest.keyClick(table, Qt.Key.Key_Right)
-        stage.wait(lambda: window.clips.playing is not None or studio.playback.reason is not None, "a cell to play")
+            stage.wait(lambda: window.clips.playing is not None or studio.playback.reason is not None, "a cell to play")
         if place in KEPT:
             QTest.keyClick(table, Qt.Key.Key_Return)
     QTest.keyClick(sheet, Qt.Key.Key_Escape)
@@ -84,7 +87,7 @@ def afternoon(stage: Stage, folder: Path) -> dict[str, Any]:
         "takes": {shown.number: shown.take.audio.fingerprint() for shown in state.takes},
         "stars": {shown.number: shown.take.stars for shown in state.takes},
         "deleted": deleted,
-        "lanes": [first.number, second.number],
+        "lanes": [held(stage, lane) for lane in "AB"],
         "swaps": swaps,
         "errors": stage.errors(),
         "sound": studio.playback.reason is None,
