@@ -67,7 +67,7 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument(
         "--ray-workers", type=at_least(1), metavar="N", help="models on it (default: one per GPU or core)"
     )
-    parser.add_argument("--batch", type=at_least(1), default=16, metavar="N", help="conversions at once (default: 16)")
+    parser.add_argument("--batch", type=at_least(1), default=32, metavar="N", help="conversions at once (default: 32)")
     parser.add_argument("--convert-all", action="store_true", help="go on with an emotion after C successes")
     parser.add_argument("--no-audio", action="store_true", help="do not keep what was generated")
     parser.add_argument(

@@ -15,3 +15,7 @@ class MaskError(StudioError):
 
 class TapError(StudioError):
     """Gate taps that cannot be installed, or that did not see every forward pass."""
+
+
+class EmoSteerError(StudioError):
+    """Learned vectors, or a file of them, that cannot be used, do not fit the model, or did not see every pass."""

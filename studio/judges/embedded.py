@@ -6,6 +6,7 @@ nothing of how the audio was made.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from studio.paths import resources_dir
 
 FILE = "judge.safetensors"
 VERSION = 1
+_KEPT = 4096
 
 Array = npt.NDArray[np.float64]
 
@@ -38,7 +40,7 @@ class EmbeddedJudge:
     def __init__(self, difference: dict[str, Array], alone: dict[str, Array]) -> None:
         self._difference = difference
         self._alone = alone
-        self._last: tuple[Clip, Array] | None = None
+        self._measured: OrderedDict[str, Array] = OrderedDict()
 
     def judge(self, clip: Clip, reference: Clip | None = None) -> dict[str, float]:
         """See :meth:`studio.judges.base.EmotionJudge.judge`."""
@@ -46,14 +48,19 @@ class EmbeddedJudge:
         if reference is None:
             scores = classify(self._alone, heard)
         else:
-            scores = classify(self._difference, heard - self._measured(reference))
+            scores = classify(self._difference, heard - self._of_source(reference))
         return {emotion: float(score) for emotion, score in zip(EMOTIONS, scores, strict=True)}
 
-    def _measured(self, reference: Clip) -> Array:
-        """Many takes share one source: its numbers are kept until another comes."""
-        if self._last is None or self._last[0] is not reference:
-            self._last = (reference, measure(reference).vector())
-        return self._last[1]
+    def _of_source(self, reference: Clip) -> Array:
+        """Many takes share one source: the numbers of those heard last are kept."""
+        key = reference.fingerprint()
+        vector = self._measured.pop(key, None)
+        if vector is None:
+            vector = measure(reference).vector()
+            if len(self._measured) == _KEPT:
+                self._measured.popitem(last=False)
+        self._measured[key] = vector
+        return vector
 
 
 def classify(layers: dict[str, Array], vector: Array) -> Array:

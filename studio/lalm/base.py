@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.audio.clip import Clip, FloatArray
+from studio.esn.emosteer import EmoSteering
 from studio.esn.intervention import Steering
 from studio.esn.statistics import GateStatistics
 from studio.progress import Progress, never, no_progress
@@ -35,7 +36,9 @@ class ModelInfo:
 
     ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curve_in_words``: generated tokens are
     in step with the words, not with time; an intensity curve then changes from word to word, each word of the
-    transcript taking an equal share of the source's length.
+    transcript taking an equal share of the source's length. ``overlaps``: several threads may call ``convert`` at once,
+    which is faster than one call after the other. ``emosteer_sites``: the path of a module whose input learned vectors
+    can shift, and its width.
     """
 
     model_id: str
@@ -49,6 +52,8 @@ class ModelInfo:
     streams: bool = False
     batches: bool = False
     curve_in_words: bool = False
+    overlaps: bool = False
+    emosteer_sites: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class ConversionRequest:
     """One row of a batch.
 
     ``seed`` None decodes greedily; otherwise the row samples with a generator of its own, so its result does not
-    depend on the rows beside it. ``steering`` None, or one whose strengths are all zero, is the baseline.
+    depend on the rows beside it. ``steering`` (of neurons) and ``emosteer`` (by learned vectors) may act together;
+    where each is None or asks for nothing but zeros, the row is the baseline.
     """
 
     source: Clip
@@ -64,6 +70,7 @@ class ConversionRequest:
     steering: Steering | None = None
     content: Content = Content.FREE
     seed: int | None = None
+    emosteer: EmoSteering | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from studio.audio.clip import Clip
@@ -48,29 +48,48 @@ def load_sources(batch: Batch, max_seconds: float) -> list[Clip | str]:
 
 
 def attempt(
+    model: SpeechLALM, judge: EmotionJudge, batch: Batch, sources: Sequence[Clip | str], rules: Rules
+) -> list[Outcome]:
+    """``convert``, then ``judged``."""
+    return judged(judge, batch, sources, convert(model, batch, sources, rules), rules)
+
+
+def convert(
     model: SpeechLALM,
-    judge: EmotionJudge,
     batch: Batch,
     sources: Sequence[Clip | str],
     rules: Rules,
     *,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
-) -> list[Outcome]:
-    """Convert the ``sources`` of ``batch`` while counting gates, and judge what comes out.
+) -> list[Conversion]:
+    """Convert those ``sources`` of ``batch`` that could be read, while counting gates.
 
-    A conversion succeeds when the judge hears the target and the emitted text's WER is at most the rules' threshold. A
-    source that could not be read is an attempt that failed. Raises Cancelled when asked to stop, StudioError when the
-    model cannot carry the batch out.
+    Raises Cancelled when asked to stop, StudioError when the model cannot carry the batch out.
     """
     requests = [
         ConversionRequest(source, batch.emotion, content=Content.FREE) for source in sources if isinstance(source, Clip)
     ]
-    conversions = iter(
-        model.convert(requests, module=rules.module, record=True, progress=progress, cancelled=cancelled)
-        if requests
-        else ()
-    )
+    if not requests:
+        return []
+    return model.convert(requests, module=rules.module, record=True, progress=progress, cancelled=cancelled)
+
+
+def judged(
+    judge: EmotionJudge,
+    batch: Batch,
+    sources: Sequence[Clip | str],
+    conversions: Iterable[Conversion],
+    rules: Rules,
+    *,
+    cancelled: Callable[[], bool] = never,
+) -> list[Outcome]:
+    """Judge what ``convert`` made of ``sources``.
+
+    A conversion succeeds when the judge hears the target and the emitted text's WER is at most the rules' threshold. A
+    source that could not be read is an attempt that failed. Raises Cancelled when asked to stop.
+    """
+    made = iter(conversions)
     outcomes = []
     for utterance, source in zip(batch.utterances, sources, strict=True):
         if isinstance(source, str):
@@ -78,7 +97,7 @@ def attempt(
             continue
         if cancelled():
             raise Cancelled
-        outcomes.append(_judged(_blank(batch, utterance), utterance, source, next(conversions), judge, rules))
+        outcomes.append(_judged(_blank(batch, utterance), utterance, source, next(made), judge, rules))
     return outcomes
 
 
@@ -131,7 +150,7 @@ def _judged(
         raise StudioError("The model returned no gate counts although recording was asked for.")
     else:
         reason = ""
-    judged = replace(
+    kept = replace(
         blank,
         text=conversion.text,
         wer=wer,
@@ -140,4 +159,4 @@ def _judged(
         reason=reason,
         truncated=conversion.truncated,
     )
-    return Outcome(judged, conversion.statistics, conversion.audio if is_savable(conversion.audio) else None)
+    return Outcome(kept, conversion.statistics, conversion.audio if is_savable(conversion.audio) else None)

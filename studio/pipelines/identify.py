@@ -62,7 +62,7 @@ class IdentifySettings:
     wer_threshold: float = 0.15
     seed: int = 0
     split: str = ""
-    batch: int = 16
+    batch: int = 32
     stop_early: bool = True
     part: tuple[int, int] = (1, 1)
     keep_audio: bool = True

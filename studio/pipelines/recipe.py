@@ -53,7 +53,7 @@ class Recipe:
     cap: int = 50
     wer_threshold: float = 0.15
     seed: int = 0
-    batch: int = 16
+    batch: int = 32
     stop_early: bool = True
     share: tuple[int, int] = (1, 1)
     keep_audio: bool = True

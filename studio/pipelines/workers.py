@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from typing import Protocol
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
+from studio.audio.clip import Clip
+from studio.errors import Cancelled
 from studio.judges.base import EmotionJudge
-from studio.lalm.base import ModelInfo, SpeechLALM
-from studio.pipelines.attempts import Outcome, Rules, attempt, load_sources
+from studio.lalm.base import Conversion, ModelInfo, Progress, SpeechLALM
+from studio.pipelines.attempts import Outcome, Rules, convert, judged, load_sources
 from studio.pipelines.plan import Batch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_TOGETHER = 2
+_POLL_SECONDS = 0.05
 
 Done = tuple[Batch, list[Outcome]]
 BatchProgress = Callable[[Batch, float], None]
@@ -39,7 +53,7 @@ class Workers(Protocol):
 
 
 class InProcess:
-    """One model, one batch after the other."""
+    """One model, one batch after the other; where the model can, the next is begun while one is finished and judged."""
 
     def __init__(self, model: SpeechLALM, judge: EmotionJudge) -> None:
         self._model = model
@@ -58,14 +72,62 @@ class InProcess:
     def carry_out(
         self, batches: Iterable[Batch], rules: Rules, *, progress: BatchProgress, cancelled: Callable[[], bool]
     ) -> Generator[Done, None, None]:
-        """As ``Workers.carry_out``; a batch begins when the one before it has been taken."""
-        for batch in batches:
+        """As ``Workers.carry_out``; ``progress`` and ``cancelled`` are called, and judging is done, where it is used.
 
-            def within(share: float, batch: Batch = batch) -> None:
-                progress(batch, share)
+        A batch is asked for when the one before it, or where the model overlaps that before, has been taken.
+        """
+        if self.info.overlaps:
+            under_way = overlapped(batches, partial(self._convert, rules), progress, cancelled)
+        else:
+            under_way = ((batch, self._convert(rules, batch, partial(progress, batch), cancelled)) for batch in batches)
+        with closing(under_way):
+            for batch, (sources, conversions) in under_way:
+                yield batch, judged(self._judge, batch, sources, conversions, rules, cancelled=cancelled)
 
-            sources = load_sources(batch, self.info.max_seconds)
-            yield (
-                batch,
-                attempt(self._model, self._judge, batch, sources, rules, progress=within, cancelled=cancelled),
-            )
+    def _convert(
+        self, rules: Rules, batch: Batch, progress: Progress, cancelled: Callable[[], bool]
+    ) -> tuple[list[Clip | str], list[Conversion]]:
+        sources = load_sources(batch, self.info.max_seconds)
+        return sources, convert(self._model, batch, sources, rules, progress=progress, cancelled=cancelled)
+
+
+def overlapped(
+    items: Iterable[Item],
+    work: Callable[[Item, Progress, Callable[[], bool]], Result],
+    progress: Callable[[Item, float], None],
+    cancelled: Callable[[], bool],
+) -> Generator[tuple[Item, Result], None, None]:
+    """Each of ``items`` with what ``work`` makes of it, in their order, two under way at a time.
+
+    ``work`` runs on other threads with callbacks of its own; ``progress`` is called for the earlier of the two, and
+    ``cancelled`` asked, on the caller's. Raises Cancelled when asked to stop, giving up both, and what ``work`` raises.
+    """
+    upcoming, stop = iter(items), threading.Event()
+    under_way: deque[_Task[Item, Result]] = deque()
+    with ThreadPoolExecutor(_TOGETHER, "converting") as pool:
+        try:
+            while True:
+                while len(under_way) < _TOGETHER and (item := next(upcoming, None)) is not None:
+                    task = _Task[Item, Result](item)
+                    task.result = pool.submit(work, item, task.note, stop.is_set)
+                    under_way.append(task)
+                if not under_way:
+                    return
+                first = under_way.popleft()
+                while not wait([first.result], _POLL_SECONDS).done:
+                    if cancelled():
+                        raise Cancelled
+                    progress(first.item, first.share)
+                yield first.item, first.result.result()
+        finally:
+            stop.set()
+
+
+@dataclass
+class _Task(Generic[Item, Result]):
+    item: Item
+    result: Future[Result] = field(init=False)
+    share: float = 0.0
+
+    def note(self, share: float) -> None:
+        self.share = share

@@ -4,17 +4,18 @@
 
 The plain way is what a script does: one utterance at a time, each token a forward pass of transformers' model with its
 own cache, with a Python hook on each gate that stores every value, summed afterwards. "One by one" is the same through
-the studio's decoder, which is faster for single conversions too. All convert the same lines of the demo corpus with the
-model that ships, taking turns in one run; ratios are of the times of a round, the median over the rounds. Processor
-time is printed too: vocoder and codec run beside the decoder where there is a second core. Also prints how many bytes
-each way holds for its counts as conversions get longer.
+the studio's decoder, which is faster for single conversions too. "Batched" is what ``identify`` does. All convert the
+same lines of the demo corpus to the four emotions with the model that ships, taking turns in one run, and none knows
+the recordings from a turn before; ratios are of the times of a round, the median over the rounds. Processor time is
+printed too: where there is a second core, batches overlap. Also prints how many bytes each way holds for its counts as
+conversions get longer.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -26,17 +27,22 @@ from studio.audio.clip import Clip
 from studio.audio.files import load_clip
 from studio.corpora import esd
 from studio.corpora.splits import IDENTIFICATION, esd_split, spread
+from studio.emotions import TARGETS
 from studio.esn.statistics import GateStatistics
 from studio.lalm import embedded
-from studio.lalm.base import ConversionRequest
+from studio.lalm.base import Conversion, ConversionRequest, Progress, never
 from studio.lalm.embedded.lalm import EmbeddedLALM
 from studio.lalm.embedded.network import Decoded, Network
 from studio.paths import resources_dir
 from studio.pipelines.identify import IdentifySettings
+from studio.pipelines.workers import overlapped
 
-LINES = 48
+LINES = 32
 ROUNDS = 3
 LENGTHS = (1.0, 2.0, 4.0)
+
+Job = tuple[Sequence[Clip], str]
+"""Recordings, and the emotion they are converted to."""
 
 
 class StoringHooks:
@@ -89,39 +95,44 @@ class PlainSteps:
 @contextmanager
 def transformers_steps(model: EmbeddedLALM) -> Iterator[None]:
     """Decode with ``PlainSteps`` meanwhile."""
-    own = model._steps
-    model._steps = PlainSteps(model._network)  # type: ignore[assignment]
+    decoder = model.decoders.first
+    own = decoder.steps
+    decoder.steps = PlainSteps(decoder.network)  # type: ignore[assignment]
     try:
         yield
     finally:
-        model._steps = own
+        decoder.steps = own
 
 
-def plain(model: EmbeddedLALM, clips: Sequence[Clip], emotion: str) -> list[GateStatistics]:
+def plain(model: EmbeddedLALM, jobs: Sequence[Job]) -> list[GateStatistics]:
     """One at a time with transformers' forward pass, everything stored."""
     with transformers_steps(model):
-        return one_by_one(model, clips, emotion)
+        return one_by_one(model, jobs)
 
 
-def one_by_one(model: EmbeddedLALM, clips: Sequence[Clip], emotion: str) -> list[GateStatistics]:
-    """One at a time, everything stored."""
-    hooks = StoringHooks(model._network.gates())
+def one_by_one(model: EmbeddedLALM, jobs: Sequence[Job]) -> list[GateStatistics]:
+    """One at a time, everything stored, nothing known of a recording that was converted before."""
+    hooks = StoringHooks(model.decoders.first.network.gates())
     counts = []
-    for clip in clips:
-        model.convert([ConversionRequest(clip, emotion)])
-        counts.append(hooks.count(model.info.gates["language"]))
+    for clips, emotion in jobs:
+        for clip in clips:
+            model.sources.clear()
+            model.convert([ConversionRequest(clip, emotion)])
+            counts.append(hooks.count(model.info.gates["language"]))
     hooks.remove()
     return counts
 
 
-def batched(model: EmbeddedLALM, clips: Sequence[Clip], emotion: str) -> list[GateStatistics]:
+def batched(model: EmbeddedLALM, jobs: Sequence[Job]) -> list[GateStatistics]:
     """As ``identify`` does it."""
-    size = IdentifySettings().batch
-    counts = []
-    for start in range(0, len(clips), size):
-        requests = [ConversionRequest(clip, emotion) for clip in clips[start : start + size]]
-        counts += [each.statistics for each in model.convert(requests, record=True) if each.statistics is not None]
-    return counts
+    model.sources.clear()
+
+    def convert(job: Job, progress: Progress, cancelled: Callable[[], bool]) -> list[Conversion]:
+        requests = [ConversionRequest(clip, job[1]) for clip in job[0]]
+        return model.convert(requests, record=True, progress=progress, cancelled=cancelled)
+
+    made = overlapped(jobs, convert, lambda job, share: None, never)
+    return [each.statistics for _, batch in made for each in batch if each.statistics is not None]
 
 
 def main() -> None:
@@ -131,18 +142,20 @@ def main() -> None:
     assert isinstance(model, EmbeddedLALM)
     lines = spread(esd_split(esd.read(resources_dir() / "demo"))[IDENTIFICATION], LINES)
     clips = [load_clip(each.path) for each in lines]
+    size = IdentifySettings().batch
+    jobs = [(clips[start : start + size], emotion) for start in range(0, LINES, size) for emotion in TARGETS]
     ways = {"plain": plain, "one by one": one_by_one, "batched": batched}
     for way in ways.values():
-        way(model, clips[:2], "sad")
+        way(model, [(clips[:2], "sad")])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
             began, used = time.perf_counter(), time.process_time()
-            counts = way(model, clips, "sad")
+            counts = way(model, jobs)
             seconds[name].append(time.perf_counter() - began)
             print(
-                f"  {name:10} {len(clips) / seconds[name][-1]:6.2f} conversions per second, "
-                f"{(time.process_time() - used) / len(clips):.3f} s of processor time each, "
+                f"  {name:10} {len(counts) / seconds[name][-1]:6.2f} conversions per second, "
+                f"{(time.process_time() - used) / len(counts):.3f} s of processor time each, "
                 f"{sum(each.tokens for each in counts)} tokens counted",
                 flush=True,
             )
@@ -152,11 +165,11 @@ def main() -> None:
     whole = max(clips, key=lambda clip: clip.seconds)
     for length in LENGTHS:
         clip = Clip(whole.samples[: round(length * whole.rate)], whole.rate, whole.name)
-        hooks = StoringHooks(model._network.gates())
+        hooks = StoringHooks(model.decoders.first.network.gates())
         model.convert([ConversionRequest(clip, "sad")])
         held = hooks.held()
         hooks.remove()
-        [counted] = batched(model, [clip], "sad")
+        [counted] = batched(model, [([clip], "sad")])
         taps = counted.active.nbytes + counted.total.nbytes + counted.total_sq.nbytes
         print(f"{counted.tokens:5} tokens: the plain way holds {held / 1e6:6.2f} MB, the taps {taps / 1e6:.2f} MB")
     model.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from studio.cli import main
 from studio.corpora import esd
 from studio.corpora.splits import IDENTIFICATION, esd_split, spread
 from studio.emotions import EMOTIONS
+from studio.errors import Cancelled
 from studio.esn.mask import EsnMask
 from studio.judges.asr import recogniser_for
-from studio.lalm.base import LANGUAGE, ConversionRequest
+from studio.lalm.base import LANGUAGE, ConversionRequest, SpeechLALM
 from studio.lalm.catalog import load_model
 from studio.paths import resources_dir
 from studio.pipelines.evaluate import EvaluateSettings, evaluate
@@ -103,3 +105,38 @@ def test_the_command_on_the_demo_corpus(tmp_path, capsys):
     assert out.exists() == bool(succeeded)
     if succeeded:
         assert set(EsnMask.load(out).emotions) == succeeded
+
+
+class InTurn:
+    """A model whose conversions are made one after the other."""
+
+    def __init__(self, model: SpeechLALM) -> None:
+        self.info = replace(model.info, overlaps=False)
+        self.convert, self.close = model.convert, model.close
+
+
+def test_overlapping_batches_leave_the_same_job(model, utterances, tmp_path):
+    settings = IdentifySettings(emotions=("sad", "angry"), rate=0.05, wer_threshold=99.0, batch=1, cap=2)
+    assert model.info.overlaps
+    for name, workers in (("both", model), ("one", InTurn(model))):
+        identify(InProcess(workers, Lenient("sad")), utterances, settings, tmp_path / name, date="2026-01-02")
+    both, one = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path / "both", tmp_path / "one")
+    )
+    assert both == one
+    assert len(one) > 8
+
+
+def test_a_cancel_ends_overlapping_batches_and_the_job_goes_on(model, utterances, tmp_path):
+    settings = IdentifySettings(emotions=("sad", "angry"), rate=0.05, wer_threshold=99.0, batch=1)
+    calls = 0
+
+    def later():
+        nonlocal calls
+        calls += 1
+        return calls > 12
+
+    with pytest.raises(Cancelled):
+        identify(InProcess(model, Lenient("sad")), utterances, settings, tmp_path / "job", cancelled=later)
+    identify(InProcess(model, Lenient("sad")), utterances, settings, tmp_path / "job")

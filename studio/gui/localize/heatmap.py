@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.emotions import COLOURS, EMOTIONS
@@ -82,6 +82,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         scene = self.scene()
         scene.sigMouseMoved.connect(self._hover)
         scene.sigMouseClicked.connect(self._click)
+        self._map.sigResized.connect(self._fit_numbers)
         self.recolour()
 
     @property
@@ -196,6 +197,13 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             text.setPos(layer + 0.5, row + 0.5)
             self._map.addItem(text)
             self._texts.append(text)
+        self._fit_numbers()
+
+    def _fit_numbers(self) -> None:
+        """Numbers that would run into each other are left to the line below."""
+        room = self._map.height() / max(1, len(self._rows))
+        for text in self._texts:
+            text.setVisible(room >= QFontMetrics(theme.font()).height())
 
     def _draw_window(self) -> None:
         for view, band in self._bands:

@@ -293,7 +293,8 @@ def _shortages(successes: Mapping[str, int], mask: EsnMask, by_ear: bool) -> tup
     few = [f"{emotion} ({successes[emotion]})" for emotion in mask.emotions if successes.get(emotion, 0) < FEW]
     found = []
     if none:
-        found.append(f"No conversion to {' or '.join(none)} {verb}, so the mask has no neurons for that.")
+        named = " or ".join(filter(None, (", ".join(none[:-1]), none[-1])))
+        found.append(f"No conversion to {named} {verb}, so the mask has no neurons for that.")
     if few:
         found.append(f"Fewer than {FEW} successes for {', '.join(few)}: neurons found from so few are unreliable.")
     return tuple(found)

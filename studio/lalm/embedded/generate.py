@@ -12,6 +12,8 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from studio.errors import Cancelled
+from studio.esn.emosteer import EmoSteering
+from studio.esn.emosteer_hook import EmoSteer
 from studio.esn.intervention import Steering
 from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
@@ -53,6 +55,7 @@ class Row:
     steering: Steering | None = None
     seed: int | None = None
     start: float = 0.0
+    emosteer: EmoSteering | None = None
     words: list[str] = field(default_factory=list)
     codes: list[Codes] = field(default_factory=list)
     position: float = 0.0
@@ -66,8 +69,12 @@ class Row:
 
     @property
     def intensity(self) -> float:
-        """Share of the steering's strengths at the next position; the least of all while words are written."""
-        curve = None if self.steering is None else self.steering.automation
+        """Share of all strengths at the next position; the least of all while words are written.
+
+        Neurons and learned vectors follow one curve, the first that there is.
+        """
+        curves = [each.automation for each in (self.steering, self.emosteer) if each is not None]
+        curve = next((each for each in curves if each is not None), None)
         if curve is None:
             return 1.0
         if not self.speaking:
@@ -82,13 +89,17 @@ class Row:
 class Generation:
     """One batch on one network; ``run`` decodes it to the end. ``steps`` is the network's."""
 
-    def __init__(self, network: Network, steps: StepDecoder, taps: GateTaps, rows: list[Row]) -> None:
+    def __init__(
+        self, network: Network, steps: StepDecoder, taps: GateTaps, emosteer: EmoSteer, rows: list[Row]
+    ) -> None:
         self._network = network
         self._decoder = steps
         self._taps = taps
+        self._emosteer = emosteer
         self._rows = rows
         self._live = list(range(len(rows)))
         self._forwards = 0
+        self._picks = 0
 
     @torch.inference_mode()
     def run(
@@ -104,6 +115,7 @@ class Generation:
         answers True, which is asked before every position.
         """
         self._taps.begin([row.steering for row in self._rows], record=record)
+        self._emosteer.begin([row.emosteer for row in self._rows])
         try:
             decoded = self._read_prompt(cancelled)
             while not all(row.done for row in self._rows):
@@ -111,8 +123,10 @@ class Generation:
                     raise Cancelled
                 decoded = self._step(decoded)
                 after_token()
+            self._emosteer.end(self._picks)
             return self._taps.end(self._forwards)
         except BaseException:
+            self._emosteer.abandon()
             self._taps.abandon()
             raise
 
@@ -148,7 +162,7 @@ class Generation:
         self._picker = Picker(network, [row.seed for row in self._rows])
         cache = DynamicCache(config=network.model.config)
         self._taps.positions(padded, False)
-        self._taps.intensity([row.intensity for row in self._rows])
+        self._set_intensity()
         self._forwards += 1
         decoded = network.decode(embeddings, places, None if padded is None else padded.long(), cache)
         self._steps = self._decoder.start(cache, padded)
@@ -157,7 +171,10 @@ class Generation:
     def _step(self, decoded: Decoded) -> Decoded:
         rows = [self._rows[index] for index in self._live]
         words = self._hear(decoded.state[:, 0], [at for at, row in enumerate(rows) if not row.speaking])
-        codes = self._picker.pick(decoded, self._own) if any(row.speaking for row in rows) else None
+        codes = None
+        if any(row.speaking for row in rows):
+            codes = self._picker.pick(decoded, self._own)
+            self._picks += 1
         inputs = torch.zeros(len(rows), decoded.state.shape[2])
         speaking = []
         for at, row in enumerate(rows):
@@ -186,10 +203,8 @@ class Generation:
     def _look(self, inputs: Tensor, speaking: list[int]) -> None:
         """Add what the rows that are ``speaking`` see of their source to their ``inputs``."""
         at = torch.tensor([[self._rows[self._live[index]].position] for index in speaking])
-        features, encoded, lengths = self._features, self._encoded, self._lengths
-        if len(speaking) < len(inputs):
-            features, encoded, lengths = features[speaking], encoded[speaking], lengths[speaking]
-        seen = self._network.at_source(features, encoded, lengths, at)
+        rows = torch.tensor(speaking) if len(speaking) < len(inputs) else None
+        seen = self._network.at_source(self._features, self._encoded, self._lengths, at, rows)
         inputs[speaking] += seen.embedding[:, 0]
         self._own[speaking] = seen.own[:, 0]
 
@@ -211,6 +226,7 @@ class Generation:
         self._picker.keep(index)
         self._steps.keep(index)
         self._taps.keep_rows(kept)
+        self._emosteer.keep_rows(kept)
         return inputs[index]
 
     def _hear(self, hidden: Tensor, writing: list[int]) -> dict[int, int]:
@@ -240,6 +256,11 @@ class Generation:
     def _forward(self, inputs: Tensor) -> Decoded:
         alive = [not self._rows[index].done for index in self._live]
         self._taps.positions(None if all(alive) else torch.tensor(alive)[:, None], True)
-        self._taps.intensity([self._rows[index].intensity for index in self._live])
+        self._set_intensity()
         self._forwards += 1
         return self._steps(inputs[:, None], torch.tensor(self._place))
+
+    def _set_intensity(self) -> None:
+        shares = [self._rows[index].intensity for index in self._live]
+        self._taps.intensity(shares)
+        self._emosteer.intensity(shares)

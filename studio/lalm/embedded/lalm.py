@@ -14,7 +14,6 @@ from studio.audio.clip import Clip, FloatArray
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
 from studio.esn.statistics import GateStatistics
-from studio.esn.taps import GateTaps
 from studio.lalm.base import (
     LANGUAGE,
     AudioSink,
@@ -26,34 +25,39 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
-from studio.lalm.embedded import features, vocoder
+from studio.lalm.embedded import vocoder
 from studio.lalm.embedded.codec import Codec
+from studio.lalm.embedded.decoders import Decoders
 from studio.lalm.embedded.generate import Generation, Row
-from studio.lalm.embedded.network import Network
-from studio.lalm.embedded.segments import split
+from studio.lalm.embedded.network import EMOSTEER_SITE, Network
+from studio.lalm.embedded.sources import Sources
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
-from studio.lalm.embedded.steps import StepDecoder
 
 MODEL_ID = "embedded"
 TITLE = "Embedded"
 MAX_SECONDS = 20.0
 
+_SHORTEST_SECONDS = 0.1
 _SILENCE = 1e-4
 
 
 class EmbeddedLALM:
-    """A small speech LALM: one network with tapped gates, a codec and WORLD. Not for several threads at once."""
+    """A small speech LALM: one network with tapped gates, a codec and WORLD.
+
+    ``convert`` may be called by several threads at once: ``decoders`` are lent to two of them at a time. ``sources``
+    keeps analysed recordings.
+    """
 
     def __init__(self, network: Network, codec: Codec, revision: str) -> None:
         self._network = network.eval()
         # Convolutions round differently at other lengths; in double precision no sample shows it: a streamed take
         # and one made at once are the same.
         self._codec = codec.eval().double()
-        self._steps = StepDecoder(self._network)
+        self.sources = Sources()
         config = network.config
         widths = (config.intermediate,) * len(network.gates())
-        self._taps = GateTaps(network.gates(), widths).install()
+        self.decoders = Decoders(self._network, widths)
         digest = sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest()
         self._info = ModelInfo(
             model_id=MODEL_ID,
@@ -66,6 +70,8 @@ class EmbeddedLALM:
             content_modes=(Content.FREE, Content.LOCK),
             streams=True,
             batches=True,
+            overlaps=True,
+            emosteer_sites={EMOSTEER_SITE: config.hidden},
         )
 
     @property
@@ -99,8 +105,9 @@ class EmbeddedLALM:
                 progress(sum(row.share * row.source.frames for row in rows) / whole)
                 speaker.advance()
 
-            generation = Generation(self._network, self._steps, self._taps, rows)
-            counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
+            with self.decoders.lend() as own:
+                generation = Generation(own.network, own.steps, own.taps, own.emosteer, rows)
+                counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
             audio = speaker.finish()
         finally:
             workers.shutdown(cancel_futures=True)
@@ -110,8 +117,8 @@ class EmbeddedLALM:
         ]
 
     def close(self) -> None:
-        """Take the taps off; the object is unusable afterwards."""
-        self._taps.remove()
+        """Take all hooks off; the object is unusable afterwards."""
+        self.decoders.close()
 
     def _prepare(self, index: int, request: ConversionRequest) -> list[Piece]:
         if request.target not in EMOTIONS:
@@ -122,29 +129,19 @@ class EmbeddedLALM:
                 f"'{name}' is {request.source.seconds:.1f} s long, but the embedded model takes up to "
                 f"{MAX_SECONDS:.0f} s; trim it."
             )
-        samples = request.source.at_rate(vocoder.RATE).samples
-        if len(samples) < vocoder.RATE // 10 or np.abs(samples).max() <= _SILENCE:
+        clip = request.source.at_rate(vocoder.RATE)
+        if clip.seconds < _SHORTEST_SECONDS or np.abs(clip.samples).max() <= _SILENCE:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         if request.steering is not None:
             request.steering.mask.check_fits(MODEL_ID, LANGUAGE, self._info.gates[LANGUAGE])
-        signal, factor = vocoder.normalise(samples)
-        hertz = vocoder.estimate_pitch(signal)
-        whole = features.describe(signal, hertz)
+        if request.emosteer is not None:
+            request.emosteer.vectors.check_fits(MODEL_ID, self._info.emosteer_sites)
+        locked = request.content is Content.LOCK
         pieces = []
-        for segment in split(signal):
-            part = signal[segment.start : segment.stop]
-            first = segment.start // vocoder.HOP
-            part_hertz = hertz[first : first + len(part) // vocoder.HOP + 1]
-            source = features.describe(part, part_hertz, whole.median_hertz)
-            locked = request.content is Content.LOCK
-            voice = Voice(source, 1 / factor, vocoder.analyse(part, part_hertz) if locked else None)
-            begins = segment.start / vocoder.RATE
-            row = Row(source, request.target, request.steering, request.seed, begins)
-            lead, tail = (
-                samples[segment.start - segment.lead : segment.start],
-                samples[segment.stop : segment.stop + segment.tail],
-            )
-            pieces.append(Piece(index, row, SpeechStream(voice, self._codec), lead, tail))
+        for part in self.sources(clip, locked):
+            row = Row(part.source, request.target, request.steering, request.seed, part.start, request.emosteer)
+            voice = Voice(part.source, part.gain, part.analysis)
+            pieces.append(Piece(index, row, SpeechStream(voice, self._codec), part.lead, part.tail))
         return pieces
 
     def _conversion(

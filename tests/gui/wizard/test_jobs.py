@@ -175,7 +175,8 @@ def test_the_command_goes_on_with_what_the_window_made_and_converts_nothing_agai
     line = ("select", search.folder, "--rate", TOY_RATE / 100, "--out", tmp_path / "selected")
     assert main([str(part) for part in line]) == 0
     assert EsnMask.load(tmp_path / "selected").fingerprint() == mine
-    assert identify("--seed", 3, "--batch", 16, "--work", search.folder, "--out", tmp_path / "mask", model=Mute) == 0
+    same = ("--seed", 3, "--batch", search.recipe.batch, "--work", search.folder)
+    assert identify(*same, "--out", tmp_path / "mask", model=Mute) == 0
     assert EsnMask.load(tmp_path / "mask").fingerprint() == mine
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QWidget, QWizard
+from PySide6.QtWidgets import QAbstractButton, QApplication, QScrollArea, QWidget, QWizard
 from pytestqt.qtbot import QtBot
 
 from studio.audio.files import load_clip
@@ -101,6 +101,16 @@ def test_it_fits_a_small_screen_on_every_page(qtbot: QtBot, toy_window: MainWind
         wizard.resize(960, 540)
         size = (wizard.width(), wizard.height())
         assert size == (960, 540), f"page {wizard.currentId()} on a screen of 1920 by 1080 at 200 %"
+        QApplication.processEvents()
+        for area in wizard.currentPage().findChildren(QScrollArea):
+            assert area.horizontalScrollBar().maximum() == 0, f"page {wizard.currentId()} must scroll sideways"
+
+
+def test_what_does_not_fit_a_smaller_screen_can_be_scrolled_to(qtbot: QtBot, toy_window: MainWindow, toy: Path) -> None:
+    wizard = next(iter(each_page(qtbot, toy_window, toy)))
+    wizard.resize(640, 480)
+    [area] = wizard.currentPage().findChildren(QScrollArea)
+    qtbot.waitUntil(lambda: area.horizontalScrollBar().isVisible() and area.horizontalScrollBar().maximum() > 0)
 
 
 def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(

@@ -76,6 +76,11 @@ def line_path(voices: Path, speaker: str, number: int) -> Path:
 def analyse_file(path: Path, text: str) -> dict[str, Array]:
     """The arrays of :class:`Line` for one recording of ``text``."""
     signal, _ = vocoder.normalise(load_clip(path).at_rate(vocoder.RATE).samples)
+    return analyse(signal) | {"words": word_bounds(signal, text)}
+
+
+def analyse(signal: Array) -> dict[str, Array]:
+    """The arrays of :class:`Line` for a normalised signal, but its words."""
     analysis = vocoder.analyse(signal)
     coded = vocoder.code(analysis)[::2]
     mel = features.mel_power(signal)[: len(coded)]
@@ -84,7 +89,6 @@ def analyse_file(path: Path, text: str) -> dict[str, Array]:
         "coded": coded[: len(mel)],
         "hertz": analysis.hertz.astype(np.float32),
         "level": (10 * np.log10(analysis.envelope.mean(1))).astype(np.float32),
-        "words": word_bounds(signal, text),
     }
 
 

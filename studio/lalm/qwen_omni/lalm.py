@@ -1,0 +1,251 @@
+"""Qwen2.5-Omni behind the :class:`studio.lalm.base.SpeechLALM` protocol."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from studio.audio.clip import Clip
+from studio.emotions import EMOTIONS
+from studio.errors import StudioError
+from studio.esn.intervention import Steering
+from studio.esn.statistics import GateStatistics
+from studio.esn.taps import GateTaps
+from studio.lalm.base import (
+    LANGUAGE,
+    SYNTHESIS,
+    AudioSink,
+    Conversion,
+    ConversionRequest,
+    ModelInfo,
+    Progress,
+    never,
+    no_progress,
+)
+from studio.lalm.qwen_omni import sound
+from studio.lalm.qwen_omni.parts import Parts, Speaker, gates, widths
+from studio.lalm.qwen_omni.prompt import Prompt, Prompter, instruction
+from studio.lalm.qwen_omni.sound import SoundStream
+from studio.lalm.qwen_omni.stack import Stack
+from studio.lalm.qwen_omni.talking import CODES_PER_SECOND, Speech, talk
+from studio.lalm.qwen_omni.thinking import Reply, think
+
+MAX_SECONDS = 30.0
+
+_SILENCE = 1e-4
+_SHORTEST = 0.1
+"""Seconds below which there is nothing to hear, and how long a reply without a word is silent."""
+
+_WORDS = (16, 10)
+"""Tokens a reply may have, at least and per second of the source: fast speech has six a second."""
+
+_CODES = (100, 3 * CODES_PER_SECOND)
+"""Codec ids it may have: two seconds, and three times the source."""
+
+_THINKING = 0.1
+"""Share of the work that is done when the words are written."""
+
+
+class QwenOmniLALM:
+    """A loaded Qwen2.5-Omni with taps on thinker and talker. Not for several threads at once.
+
+    Words are always written greedily; a seed makes the voice vary. ``parts`` is the model itself, for what attaches to
+    it (its talker's input: ``parts.talker.thinker_to_talker_proj``).
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        prompter: Prompter,
+        *,
+        model_id: str,
+        revision: str,
+        title: str,
+        speaker: str | None = None,
+        compiled: bool = False,
+        backend: str = "inductor",
+    ) -> None:
+        self.parts = parts
+        self.prompter = prompter
+        self._speaker = _speaker(parts, speaker)
+        layers = {LANGUAGE: parts.thinker, SYNTHESIS: parts.speech}
+        # Before anything is compiled: a graph does not see hooks that come later.
+        self._taps = {
+            module: GateTaps(gates(stack), widths(stack), device=parts.device, dtype=parts.dtype)
+            for module, stack in layers.items()
+        }
+        try:
+            for taps in self._taps.values():
+                taps.install()
+        except BaseException:
+            self.close()
+            raise
+        self.stacks = {module: Stack(each, compiled=compiled, backend=backend) for module, each in layers.items()}
+        self._info = ModelInfo(
+            model_id=model_id,
+            revision=revision,
+            config_digest=_digest(parts.config),
+            title=title,
+            gates={module: widths(stack) for module, stack in layers.items()},
+            rate=sound.RATE,
+            max_seconds=MAX_SECONDS,
+            streams=True,
+            batches=True,
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What this model is and can do."""
+        return self._info
+
+    def convert(
+        self,
+        requests: Sequence[ConversionRequest],
+        *,
+        module: str = LANGUAGE,
+        record: bool = False,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = never,
+        on_audio: AudioSink | None = None,
+    ) -> list[Conversion]:
+        """See :meth:`studio.lalm.base.SpeechLALM.convert`.
+
+        Refuses an intensity curve: it follows the time of the source, and neither words nor codec ids say which moment
+        of the source they stand for.
+        """
+        if not requests:
+            return []
+        if module not in self._taps:
+            raise StudioError(f"{self._info.title} has no '{module}' gates; choose {' or '.join(self._taps)}.")
+        prompts = [self._prompt(request, module) for request in requests]
+        seconds = [request.source.seconds for request in requests]
+        steering = [request.steering for request in requests]
+        tapped = self._taps[module]
+        statistics: list[GateStatistics] | None = None
+
+        def after_word(replies: list[Reply]) -> None:
+            progress(_THINKING * min(1.0, max(len(reply.ids) for reply in replies) / max(words)))
+
+        words = [_WORDS[0] + math.ceil(_WORDS[1] * length) for length in seconds]
+        thinking = tapped if module == LANGUAGE else None
+        with _generation(thinking, steering, record):
+            replies, passes = think(
+                self.parts, self.stacks[LANGUAGE], thinking, prompts, words, self.prompter.stops(), cancelled,
+                after_word,
+            )  # fmt: skip
+            if thinking is not None:
+                statistics = thinking.end(passes)
+
+        voices = [SoundStream(self.parts, self._speaker, request.seed, cancelled) for request in requests]
+        sounds: list[list[np.ndarray]] = [[] for _ in requests]
+
+        def hand_out(rows: list[Speech]) -> None:
+            for index, row in enumerate(rows):
+                samples = voices[index].advance(row.codes, row.done)
+                if len(samples):
+                    sounds[index].append(samples)
+                    if on_audio is not None:
+                        on_audio(index, samples)
+
+        def after_code(rows: list[Speech]) -> None:
+            ahead = max(seconds) * CODES_PER_SECOND
+            spoken = max(len(row.codes) for row in rows)
+            progress(_THINKING + (1 - _THINKING) * min(0.99, spoken / ahead))
+            if on_audio is not None:
+                hand_out(rows)
+
+        codes = [_CODES[0] + math.ceil(_CODES[1] * length) for length in seconds]
+        talking = tapped if module == SYNTHESIS else None
+        with _generation(talking, steering, record):
+            speech, passes = talk(
+                self.parts, self.stacks[SYNTHESIS], talking, replies, self._speaker,
+                [request.seed for request in requests], codes, cancelled, after_code,
+            )  # fmt: skip
+            if talking is not None:
+                statistics = talking.end(passes)
+        hand_out(speech)
+        for index, parts in enumerate(sounds):
+            if not parts:
+                # Nothing was said: the text is empty, and so the sound is a moment of silence, not a missing file.
+                parts.append(np.zeros(int(_SHORTEST * sound.RATE), np.float32))
+                if on_audio is not None:
+                    on_audio(index, parts[0])
+        progress(1.0)
+        return [
+            Conversion(
+                text=self.prompter.text(replies[index].ids),
+                audio=Clip(np.concatenate(sounds[index]), sound.RATE, request.source.name),
+                speech_tokens=np.array(speech[index].codes, np.int64).reshape(-1, 1),
+                truncated=replies[index].truncated or speech[index].truncated,
+                statistics=None if statistics is None else statistics[index],
+            )
+            for index, request in enumerate(requests)
+        ]
+
+    def close(self) -> None:
+        """Take the taps off; the object is unusable afterwards."""
+        for taps in self._taps.values():
+            taps.remove()
+
+    def _prompt(self, request: ConversionRequest, module: str) -> Prompt:
+        source, name, title = request.source, request.source.name or "The source", self._info.title
+        if request.target not in EMOTIONS:
+            raise StudioError(f"'{request.target}' is not one of {', '.join(EMOTIONS)}.")
+        if request.content not in self._info.content_modes:
+            raise StudioError(f"{title} speaks in its own voice and cannot lock the content; choose free.")
+        if source.seconds > MAX_SECONDS:
+            raise StudioError(
+                f"'{name}' is {source.seconds:.1f} s long, but {title} takes up to {MAX_SECONDS:.0f} s; trim it."
+            )
+        if source.seconds < _SHORTEST or np.abs(source.samples).max() <= _SILENCE:
+            raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
+        steering = request.steering
+        if steering is not None:
+            if steering.automation is not None:
+                raise StudioError(
+                    f"{title} cannot follow an intensity curve, because its words do not say when in the source they "
+                    "are spoken; clear the curve."
+                )
+            steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
+        return self.prompter.prompt(source, instruction(request.target))
+
+
+@contextmanager
+def _generation(taps: GateTaps | None, rows: Sequence[Steering | None], record: bool) -> Iterator[None]:
+    """Taps at work while the block runs, given up when it raises."""
+    if taps is None:
+        yield
+        return
+    taps.begin(rows, record=record)
+    try:
+        yield
+    except BaseException:
+        taps.abandon()
+        raise
+
+
+def _speaker(parts: Parts, name: str | None) -> Speaker:
+    known = ", ".join(parts.speakers)
+    if not parts.speakers:
+        raise StudioError("The checkpoint names no speakers; its spk_dict.pt is empty.")
+    if name is not None and name not in parts.speakers:
+        raise StudioError(f"There is no voice '{name}'; known: {known}.")
+    return parts.speakers[name or next(iter(parts.speakers))]
+
+
+def _digest(config: Any) -> str:
+    """Over what the gates and their inputs are made of; not over versions and paths that loading writes into it."""
+    sizes = {
+        part: {
+            key: getattr(each, key)
+            for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+        }
+        for part, each in (("thinker", config.thinker_config.text_config), ("talker", config.talker_config))
+    }
+    return sha256(json.dumps(sizes, sort_keys=True).encode()).hexdigest()[:16]
