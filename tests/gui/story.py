@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from studio.emotions import TARGETS
 from studio.gui.audition.takerow import TakeDelegate
 from studio.gui.export_dialog import ExportDialog
 from studio.gui.loading import load_default
+from studio.gui.projects import REST_MILLISECONDS
 from studio.gui.state import ShownTake
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.scenes import Stage
@@ -82,6 +84,8 @@ def afternoon(stage: Stage, folder: Path) -> dict[str, Any]:
     stage.wait(lambda: studio.projects.path is not None and not studio.chores.busy, "the project to be saved")
     drag_slider(window, "surprise", 0.9)
     stage.wait_for_takes(len(TARGETS) + 4)
+    # Takes are written at once, what lanes hold when nothing changes any more.
+    stage.rest(2 * REST_MILLISECONDS / 1000)
     stage.wait(lambda: not studio.chores.busy, "the last take to be written")
     told = {
         "takes": {shown.number: shown.take.audio.fingerprint() for shown in state.takes},
@@ -106,13 +110,13 @@ def evening(stage: Stage, folder: Path) -> dict[str, Any]:
     press(window.notices.offer_button)
     stage.wait(lambda: studio.projects.path is not None and not studio.projects.opening, "the project")
     takes = list(state.takes)
-    again = []
+    again: list[str] = []
     for shown in (takes[0], takes[-2], takes[-1]):
         in_row(stage, shown, lambda _delegate, row: row.center() - QPoint(60, 0))
         strike(stage, Qt.Key.Key_R, CONTROL | SHIFT)
         text = f"Take {shown.number} rendered again"
-        stage.wait(lambda text=text: any(each.text.startswith(text) for each in window.notices.waiting), text)
-        again.append(next(each.text for each in window.notices.waiting if each.text.startswith(text)))
+        stage.wait(partial(said, stage, text), text)
+        again += said(stage, text)
     strike(stage, Qt.Key.Key_E, CONTROL)
     stage.wait(lambda: bool(window.findChildren(ExportDialog)), "the export dialog")
     dialog = window.findChildren(ExportDialog)[-1]
@@ -188,6 +192,11 @@ def type_file_name(name: str) -> None:
     field.selectAll()
     QTest.keyClicks(field, name)
     QTest.keyClick(field, Qt.Key.Key_Return)
+
+
+def said(stage: Stage, start: str) -> list[str]:
+    """The notices that begin with these words."""
+    return [notice.text for notice in stage.window.notices.waiting if notice.text.startswith(start)]
 
 
 def held(stage: Stage, lane: str) -> int | None:
