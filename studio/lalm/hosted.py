@@ -148,9 +148,10 @@ class HostedLALM:
         except OSError as problem:
             raise HostError(
                 f"{self._title} cannot be started ({problem.strerror or problem}); "
-                "look at its environment with: esn-studio runtime check."
+                "look at the environment it should run in."
             ) from problem
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         self._process = process
         self._inbox = queue.Queue()
         self._log.clear()
@@ -169,7 +170,7 @@ class HostedLALM:
             if version != wire.VERSION:
                 raise HostError(
                     f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
-                    "make its runtime again: esn-studio runtime create."
+                    "give its environment the studio's own version."
                 )
             return messages.unpack_info(message["info"])
         except (KeyError, TypeError, ValueError) as problem:
@@ -180,7 +181,8 @@ class HostedLALM:
             raise
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         try:
             wire.write(self._process.stdin, message)
         except OSError:

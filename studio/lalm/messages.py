@@ -97,8 +97,8 @@ def unpack_conversion(packed: dict[str, Any]) -> Conversion:
     """The result as it was packed."""
     counts, statistics = packed["statistics"], None
     if counts is not None:
-        tensors = [torch.from_numpy(counts[name]) for name in ("active", "total", "total_sq")]
-        statistics = GateStatistics(tuple(counts["widths"]), *tensors, counts["tokens"])
+        active, total, total_sq = (torch.from_numpy(counts[name]) for name in ("active", "total", "total_sq"))
+        statistics = GateStatistics(tuple(counts["widths"]), active, total, total_sq, counts["tokens"])
     audio = _unpack_clip(packed["audio"])
     return Conversion(packed["text"], audio, packed["speech_tokens"], packed["truncated"], statistics)
 

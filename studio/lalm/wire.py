@@ -6,7 +6,7 @@ Arrays travel as extension 1: (dtype, shape, raw little-endian bytes). Nothing i
 from __future__ import annotations
 
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgpack
 import numpy as np
@@ -28,7 +28,7 @@ class WireError(StudioError):
     """What came over the pipe is no frame."""
 
 
-def write(stream: BinaryIO, message: dict[str, Any]) -> None:
+def write(stream: IO[bytes], message: dict[str, Any]) -> None:
     """Send one message and flush. Raises WireError when it is larger than LIMIT, OSError when nobody reads."""
     body = msgpack.packb(message, default=_pack)
     if len(body) > LIMIT:
@@ -37,7 +37,7 @@ def write(stream: BinaryIO, message: dict[str, Any]) -> None:
     stream.flush()
 
 
-def read(stream: BinaryIO) -> dict[str, Any] | None:
+def read(stream: IO[bytes]) -> dict[str, Any] | None:
     """The next message; None at the end of the stream. Raises WireError for anything that is not a whole frame."""
     head = stream.read(_LENGTH.size)
     if not head:
