@@ -96,10 +96,12 @@ def test_a_host_that_is_killed_or_hangs_in_mid_render_is_noticed_and_started_aga
     model = HostedLALM((*HOST, "studio.lalm.embedded:load"), "Embedded (hosted)", patience=2.5)
     try:
         first = model.pid
+        assert first is not None
         with pytest.raises(HostError, match="ended unexpectedly"):
             model.convert(requests, progress=lambda _share: os.kill(first, signal.SIGKILL))
         assert model.convert(requests[:1])[0].text
         second = model.pid
+        assert second is not None
         assert second != first
         with pytest.raises(HostError, match="has not answered"):
             model.convert(requests, progress=lambda _share: os.kill(second, signal.SIGSTOP))
