@@ -78,8 +78,9 @@ class FlamingoRecogniser:
         finally:
             self._taps.abandon()
         found = option_probabilities(logits[:, -1], self._letters)
-        counts = counted or [None] * len(found)
-        return [Recognition(shares, own) for shares, own in zip(found, counts, strict=True)]
+        if counted is None:
+            return [Recognition(shares) for shares in found]
+        return [Recognition(shares, own) for shares, own in zip(found, counted, strict=True)]
 
     def close(self) -> None:
         """Remove the taps and let go of the weights."""
@@ -122,9 +123,8 @@ def load(
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
     try:
         processor = AudioFlamingo3Processor.from_pretrained(where, **at)
-        model, report = AudioFlamingo3ForConditionalGeneration.from_pretrained(
-            where, dtype=dtype, use_safetensors=True, output_loading_info=True, **at
-        )
+        kind: Any = AudioFlamingo3ForConditionalGeneration
+        model, report = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, output_loading_info=True, **at)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         said = " ".join(str(error).split())[:300]
         raise StudioError(f"Audio Flamingo 3 cannot be loaded from '{where}': {said}") from error

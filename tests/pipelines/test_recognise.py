@@ -51,7 +51,8 @@ class KnownListener:
         self._taps.begin([request.steering for request in requests], record=record)
         self._taps.positions(torch.ones(len(requests), 3, dtype=torch.bool), generated=False)
         groups = self._gate(values).mean(1)[:, : 5 * EACH].reshape(len(requests), 5, EACH).sum(-1)
-        counts = self._taps.end(1) or [None] * len(requests)
+        counted = self._taps.end(1)
+        counts = [None] * len(requests) if counted is None else counted
         shares = (groups / groups.sum(-1, keepdim=True).clamp_min(1e-6)).tolist()
         return [
             Recognition(dict(zip(EMOTIONS, row, strict=True)), own) for row, own in zip(shares, counts, strict=True)
@@ -76,7 +77,7 @@ def corpus(tmp_path) -> list[Utterance]:
 
 def test_the_neurons_that_decide_are_found_and_what_they_do_is_measured(corpus):
     model = KnownListener()
-    shares = []
+    shares: list[float] = []
     found = study(
         model, corpus, corpus, RecogniseSettings(rate=0.03, cap=3, gain=3.0, random=2), progress=shares.append
     )

@@ -60,5 +60,5 @@ def model(processor: Any, seed: int = 0) -> AudioFlamingo3ForConditionalGenerati
 def clip(hertz: float, seconds: float = 0.8, name: str = "tone") -> Clip:
     """A buzz with overtones."""
     time = np.arange(round(16_000 * seconds)) / 16_000
-    wave = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 9))
+    wave = np.sum([np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 9)], axis=0)
     return Clip((0.2 * wave).astype(np.float32), 16_000, name)
