@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from studio.pipelines.workers import Workers
 
 JUDGE_HELP = (
-    "embedded (default), emotion2vec, audio-flamingo-3, qwen2.5-omni, qwen3-omni, or choice:MODULE:FUNCTION, which asks "
-    "an audio language model of yours"
+    "embedded (default), emotion2vec, audio-flamingo-3, qwen2.5-omni, qwen3-omni, or choice:MODULE:FUNCTION, which "
+    "asks an audio language model of yours"
 )
 
 DEMO = "demo"
