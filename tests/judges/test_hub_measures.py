@@ -20,7 +20,7 @@ def speakers() -> wavlm.WavlmSpeakers:
     torch.manual_seed(0)
     config = WavLMConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, conv_dim=(16, 16, 16),
-        conv_stride=(10, 8, 4), conv_kernel=(10, 8, 4), num_feat_extract_layers=3, tdnn_dim=(32, 32, 48),
+        conv_stride=(10, 8, 4), conv_kernel=(10, 8, 4), tdnn_dim=(32, 32, 48),
         tdnn_kernel=(5, 3, 1), tdnn_dilation=(1, 2, 1), xvector_output_dim=24, num_conv_pos_embeddings=16,
         num_conv_pos_embedding_groups=2,
     )  # fmt: skip

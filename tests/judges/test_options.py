@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import (
@@ -16,7 +18,7 @@ from studio.errors import StudioError
 from studio.judges.options import OptionJudge, Recognising
 from studio.lalm.flamingo import FlamingoRecogniser
 from studio.lalm.recognition import RecognitionRequest
-from studio.lalm.thinkers import Thinker, load_qwen3, qwen2_thinker, qwen3_positions, qwen3_thinker
+from studio.lalm.thinkers import Thinker, load_qwen2, load_qwen3, qwen2_thinker, qwen3_positions, qwen3_thinker
 from tests.lalm.flamingo import tiny
 from tests.lalm.qwen_omni import tiny as tiny_qwen
 
@@ -25,15 +27,16 @@ CLIPS = [tiny.clip(130.0, 0.7), tiny.clip(240.0, 1.6)]
 
 def qwen2() -> Thinker:
     torch.manual_seed(0)
-    config = tiny_qwen.config().thinker_config
+    config: Any = tiny_qwen.config().thinker_config
     model = Qwen2_5OmniThinkerForConditionalGeneration(config)
     return qwen2_thinker(model, tiny_qwen.tokenizer(), tiny_qwen.extractor(), "Qwen/Qwen2.5-Omni-7B")
 
 
 def qwen3_model():
     torch.manual_seed(0)
-    marks = tiny_qwen.tokenizer()
-    config = Qwen3OmniMoeThinkerConfig(
+    marks: Any = tiny_qwen.tokenizer()
+    kind: Any = Qwen3OmniMoeThinkerConfig
+    config = kind(
         text_config={
             "vocab_size": 400, "hidden_size": 64, "intermediate_size": 64, "moe_intermediate_size": 32,
             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
@@ -92,6 +95,14 @@ def test_a_thinker_loads_from_a_folder_or_says_why_not(tmp_path):
     assert loaded.options(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
     with pytest.raises(StudioError, match="The judge cannot be loaded from"):
         load_qwen3(tmp_path, device="cpu")
+
+
+def test_the_thinker_is_read_out_of_a_whole_checkpoint(tmp_path):
+    whole = tiny_qwen.whole_model()
+    tiny_qwen.save(whole, tmp_path)
+    loaded = load_qwen2(tmp_path, device="cpu")
+    expected = qwen2_thinker(whole.thinker, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
+    assert loaded.options(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_recogniser_is_a_judge_too():
