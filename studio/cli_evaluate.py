@@ -1,10 +1,11 @@
-"""``evaluate``: what masks do to held-out speech, as a table and as JSON."""
+"""``evaluate``: what masks and learned vectors do to held-out speech, as a table and as JSON."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,17 @@ def add_parsers(verbs: Any) -> None:
     """Add the verb to the command line."""
     parser = verbs.add_parser(
         "evaluate",
-        help="measure what masks do to held-out speech",
+        help="measure what masks and learned vectors do to held-out speech",
         description="Convert held-out neutral speech without and with a mask and compare: match rate of the judge, "
         "self-effect, cross-effect, random masks with the same number of neurons per layer, deactivation, the matrix "
         "of mask and target emotions, word error rates. Changes are in points, with standard errors over utterances.",
     )
     add_corpus_arguments(parser)
-    parser.add_argument("--mask", nargs="+", type=Path, required=True, metavar="F", help="masks to evaluate")
+    parser.add_argument("--mask", nargs="+", type=Path, default=[], metavar="F", help="masks to evaluate")
+    parser.add_argument("--emosteer", nargs="+", type=Path, default=[], metavar="F",
+                        help="learned vectors to evaluate, compared with the masks")  # fmt: skip
+    parser.add_argument("--alphas", type=_strengths, default=(1.0, 2.0, 3.0), metavar="X,...",
+                        help="of learned vectors; the last is the control (default: 1,2,3)")  # fmt: skip
     parser.add_argument("--judge", default="embedded", help=JUDGE_HELP)
     parser.add_argument("--split", type=_names, default=("test-seen", "test-unseen"), metavar="S,...",
                         help="parts of the corpus (default: test-seen,test-unseen)")  # fmt: skip
@@ -61,8 +66,11 @@ def run(args: argparse.Namespace) -> int:
     control = max(args.strengths) if args.control is None else args.control
     if control not in args.strengths:
         raise UsageError(f"--control {control:g} must be one of --strengths.")
+    if not args.mask and not args.emosteer:
+        raise UsageError("Nothing to evaluate: name a --mask, learned vectors (--emosteer), or both.")
     from studio import atomic
     from studio.esn.calibration import write_calibration
+    from studio.esn.emosteer import EmoVectors
     from studio.esn.intervention import Mode
     from studio.esn.mask import EsnMask
     from studio.judges.catalog import load_judge
@@ -70,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     from studio.pipelines.evaluate import EvaluateSettings, evaluate
     from studio.pipelines.measures import load_measure
 
-    masks = {path: EsnMask.load(path) for path in args.mask}
+    candidates: dict[Path, EsnMask | EmoVectors] = {path: EsnMask.load(path) for path in args.mask}
+    candidates |= {path: EmoVectors.load(path) for path in args.emosteer}
     corpus = open_corpus(args)
     splits = _splits(corpus, args)
     settings = EvaluateSettings(
@@ -86,21 +95,28 @@ def run(args: argparse.Namespace) -> int:
     judge = load_judge(args.judge)
     recognise = _recogniser(corpus) if args.asr else None
     measures = [load_measure(name) for name in args.measures]
+    alphas = replace(settings, strengths=args.alphas, control=args.alphas[-1])
     results: list[dict[str, Any]] = []
+    evaluations: dict[Path, Evaluation] = {}
     with closing(load_model(args.model)) as model:
-        for path, mask in masks.items():
+        for path, candidate in candidates.items():
+            asked = alphas if isinstance(candidate, EmoVectors) else settings
             with ProgressBar(path.name, quiet=args.json) as bar:
                 found = evaluate(
-                    model, judge, splits, mask, settings, recognise=recognise, measures=measures, progress=bar
+                    model, judge, splits, candidate, asked, recognise=recognise, measures=measures, progress=bar
                 )
             results.append({"file": str(path)} | _document(found))
-            if args.calibrate:
-                kept = write_calibration(path, mask.fingerprint(), {args.mode: sweep(found)})
+            evaluations[path] = found
+            calibrates = args.calibrate and isinstance(candidate, EsnMask)
+            if calibrates:
+                kept = write_calibration(path, candidate.fingerprint(), {args.mode: sweep(found)})
                 results[-1]["calibration"] = str(kept)
             if not args.json:
                 print(report(path, found), flush=True)
-                if args.calibrate:
+                if calibrates:
                     print(f"zones kept in {kept}", flush=True)
+    if len(evaluations) > 1 and not args.json:
+        print("\n" + comparison(evaluations))
     document = {"format": 1, "evaluations": results}
     if args.out is not None:
         atomic.write_json(args.out, document)
@@ -130,8 +146,13 @@ def sweep(found: Evaluation) -> dict[str, list[Point]]:
 
 def report(path: Path, found: Evaluation) -> str:
     """Everything found with one mask, as tables for a person."""
-    lines = [f"{path}  {found.metadata['method']} at rate {found.metadata['rate']}, {found.metadata['mode']}, "
-             f"judge {found.metadata['judge']}"]  # fmt: skip
+    facts = found.metadata
+    what = (
+        f"{facts['method']} at rate {facts['rate']}, {facts['mode']}"
+        if "rate" in facts
+        else (f"{facts['method']} before {facts['site']}, strengths are alphas")
+    )
+    lines = [f"{path}  {what}, judge {facts['judge']}"]
     lines += found.notes
     for name, group in found.groups.items():
         lines += ["", f"{name}: {group.utterances} utterances", *_effects(group), "", *_matrix(group)]
@@ -140,6 +161,32 @@ def report(path: Path, found: Evaluation) -> str:
         if group.source_heard_wer is not None:
             lines += [f"WER by ear of the sources {group.source_heard_wer:.1f} %"]
     return "\n".join(lines)
+
+
+def comparison(evaluations: Mapping[Path, Evaluation]) -> str:
+    """All that was evaluated, side by side: over all utterances, each at every strength and with its random control."""
+    rows = [["compared, points of match", "self", "cross", "random", "gap", "p", "WER"]]
+    for path, found in evaluations.items():
+        group = found.groups["all"]
+        by_kind: dict[tuple[str, float], Effect] = {
+            (effect.condition.kind, effect.condition.strength): effect for effect in group.effects
+        }
+        if not rows[1:]:
+            base = by_kind["baseline", 0.0].mean
+            rows.append(["baseline", f"{base.match:.1f} %", "", "", "", f"{base.probability:.3f}", f"{base.wer:.1f}"])
+        for (kind, strength), effect in by_kind.items():
+            if kind != "self":
+                continue
+            others = [by_kind.get((other, strength)) for other in ("cross", "random")]
+            gap = group.gap if others[0] is not None else None
+            rows.append([
+                f"{path.name} {found.metadata['mode']} {strength:g}",
+                *("-" if each is None else _points(each, each.mean) for each in (effect, *others)),
+                _number(gap, 1, "+"),
+                f"{effect.mean.probability:.3f}",
+                f"{effect.mean.wer:.1f}",
+            ])  # fmt: skip
+    return "\n".join(_aligned(rows))
 
 
 def _effects(group: Group) -> list[str]:

@@ -16,6 +16,7 @@ from studio.esn.automation import Automation
 
 if TYPE_CHECKING:
     # torch loads only once a render really starts; --help must not wait for it.
+    from studio.esn.emosteer import EmoVectors
     from studio.esn.mask import EsnMask
     from studio.judges.base import EmotionJudge
     from studio.lalm.base import SpeechLALM
@@ -38,10 +39,18 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument("sources", nargs="+", metavar="SRC", help="sound file, or a demo line: demo:0011_000001")
     parser.add_argument("--to", required=True, type=_emotion, metavar="EMO", help="target: " + ", ".join(TARGETS))
     parser.add_argument(
-        "--strength", action="append", default=[], type=_strength, metavar="EMO=X", help="steer EMO by X; repeatable"
+        "--strength",
+        action="append",
+        default=[],
+        type=strength_argument,
+        metavar="EMO=X",
+        help="steer EMO by X; repeatable",
     )
     parser.add_argument(
-        "--ladder", type=_ladder, metavar="X,Y,...", help="one take per strength of the target emotion, in one batch"
+        "--ladder",
+        type=_ladder,
+        metavar="X,Y,...",
+        help="one take per strength of the target emotion (per alpha, with --emosteer), in one batch",
     )
     parser.add_argument(
         "--ladder-of",
@@ -58,7 +67,12 @@ def add_parsers(verbs: Any) -> None:
     )
     parser.add_argument("--mode", choices=MODES, default="gain", help="intervention (default: gain)")
     parser.add_argument("--mask", type=Path, metavar="F", help="ESN mask (default: the one that ships with the model)")
-    parser.add_argument("--layers", type=_window, metavar="A-B", help="steer only layers A to B")
+    parser.add_argument("--emosteer", type=Path, metavar="F", help="learned vectors, beside a mask or instead of one")
+    parser.add_argument(
+        "--alpha", action="append", default=[], type=_alpha, metavar="EMO=X",
+        help="steer EMO by learned vectors with alpha X; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--layers", type=window_argument, metavar="A-B", help="steer only layers A to B")
     parser.add_argument("--module", default="language", help="gates to steer: language (default) or synthesis")
     parser.add_argument("--scope", choices=("all", "generated"), default="all", help="tokens to steer (default: all)")
     parser.add_argument(
@@ -86,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--ladder-of says what a ladder climbs with: add --ladder 0,0.5,1.")
     if args.mode == "deactivate" and not args.strength and args.ladder is None:
         raise UsageError(f"--mode deactivate needs to know whose neurons: add --strength {args.to}=1.")
+    if args.alpha and args.emosteer is None:
+        raise UsageError("--alpha scales learned vectors: name their file with --emosteer.")
     # Before the model loads: what cannot be written need not be rendered.
     export_options(args)
     from studio.lalm.catalog import load_model
@@ -102,12 +118,13 @@ def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge)
 
     options = export_options(args)
     mask, mask_path = _mask(args, model)
+    vectors = _vectors(args, model)
     takes: list[dict[str, Any]] = []
     ladders: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     for spec in args.sources:
         try:
-            batch = _render(args, model, judge, spec, mask, mask_path)
+            batch = _render(args, model, judge, spec, mask, mask_path, vectors)
             for take in batch:
                 written = export_take(take, args.out, options, number=len(takes) + 1)
                 takes.append(_entry(take, written))
@@ -180,6 +197,7 @@ def _render(
     spec: str,
     mask: EsnMask | None,
     mask_path: Path | None,
+    vectors: EmoVectors | None,
 ) -> list[Take]:
     from studio.session.listening import recogniser_of
     from studio.session.render import render
@@ -193,6 +211,7 @@ def _render(
             source.clip,
             settings,
             mask=mask,
+            vectors=vectors,
             reference=source.text,
             judge=judge,
             recognise=recogniser_of(source.text) if source.text else None,
@@ -208,15 +227,17 @@ def _settings(
     from studio.session.settings import RenderSettings
     from studio.session.sources import content_for
 
-    fixed = dict(args.strength)
     climbing = args.ladder_of or [args.to]
-    ladder = [fixed] if args.ladder is None else [fixed | dict.fromkeys(climbing, step) for step in args.ladder]
+    steps = [{}] if args.ladder is None else [dict.fromkeys(climbing, step) for step in args.ladder]
+    learned = args.emosteer is not None
     wanted = None if args.content == "auto" else Content(args.content)
     return [
         RenderSettings(
             target=args.to,
             mode=Mode(args.mode),
-            strengths=strengths,
+            strengths=dict(args.strength) | ({} if learned else step),
+            alphas=dict(args.alpha) | (step if learned else {}),
+            emosteer_path=None if args.emosteer is None else str(args.emosteer),
             mask_path=None if mask_path is None else str(mask_path),
             module=args.module,
             layers=args.layers,
@@ -225,7 +246,7 @@ def _settings(
             seed=args.seed,
             content=content_for(source, model.info, wanted),
         )
-        for strengths in ladder
+        for step in steps
     ]
 
 
@@ -234,6 +255,16 @@ def _mask(args: argparse.Namespace, model: SpeechLALM) -> tuple[EsnMask | None, 
 
     path = args.mask or default_mask(model.info, args.module)
     return (None, None) if path is None else (load_mask(path, model.info, args.module), path)
+
+
+def _vectors(args: argparse.Namespace, model: SpeechLALM) -> EmoVectors | None:
+    from studio.esn.emosteer import EmoVectors
+
+    if args.emosteer is None:
+        return None
+    vectors = EmoVectors.load(args.emosteer)
+    vectors.check_fits(model.info.model_id, model.info.emosteer_sites)
+    return vectors
 
 
 def _entry(take: Take, written: Exported) -> dict[str, Any]:
@@ -267,10 +298,18 @@ def _number(text: str) -> float:
     return number
 
 
-def _strength(text: str) -> tuple[str, float]:
+def strength_argument(text: str) -> tuple[str, float]:
+    """Read EMO=X; for argparse."""
     emotion, equals, number = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"write a strength as EMO=X, for example angry=0.5, not '{text}'")
+    return _emotion(emotion), _number(number)
+
+
+def _alpha(text: str) -> tuple[str, float]:
+    emotion, equals, number = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"write an alpha as EMO=X, for example angry=3, not '{text}'")
     return _emotion(emotion), _number(number)
 
 
@@ -288,7 +327,8 @@ def _curve(text: str) -> Automation:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _window(text: str) -> tuple[int, int]:
+def window_argument(text: str) -> tuple[int, int]:
+    """Read A-B as first and last layer; for argparse."""
     first, dash, last = text.partition("-")
     if not (first.isdecimal() and (last.isdecimal() if dash else not last)):
         raise argparse.ArgumentTypeError(f"write layers as A-B, for example 3-7, not '{text}'")

@@ -11,13 +11,13 @@ import pytest
 import soundfile
 
 from studio.audio.files import save_wav
-from studio.cli import build_parser
+from studio.cli import build_parser, main
 from studio.cli_render import MODES, render_all, run
 from studio.errors import StudioError
 from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, TokenScope
 from studio.lalm.base import Content
-from tests.toy import ToyJudge, ToyLALM, tone, toy_mask
+from tests.toy import ToyJudge, ToyLALM, tone, toy_mask, toy_vectors
 
 
 @pytest.fixture
@@ -61,6 +61,70 @@ def test_every_setting_reaches_the_model(tmp_path: Path, mask: Path, recording: 
     assert request.steering.layers == (0, 1)
     assert request.steering.automation == Automation(((0.2, 0.0), (0.8, 1.0)))
     assert request.steering.scope is TokenScope.GENERATED
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.emosteer.safetensors"
+    toy_vectors().save(path)
+    return path
+
+
+def test_learned_vectors_steer_instead_of_neurons_or_beside_them(
+    tmp_path: Path, mask: Path, recording: Path, learned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ToyLALM()
+    arguments = (
+        recording,
+        "--to",
+        "angry",
+        "--emosteer",
+        learned,
+        "--alpha",
+        "angry=3",
+        "--alpha",
+        "sad=0.5",
+        "--json",
+    )
+    assert render(model, tmp_path / "out", *arguments) == 0
+    assert render(model, tmp_path / "both", *arguments, "--mask", mask, "--strength", "sad=0.25") == 0
+    (alone,), (both,) = model.batches
+    assert alone.steering is None
+    assert alone.emosteer is not None
+    assert alone.emosteer.active == {"angry": 3.0, "sad": 0.5}
+    assert alone.emosteer.vectors.fingerprint() == toy_vectors().fingerprint()
+    assert both.steering is not None
+    assert both.emosteer is not None
+    (take,) = json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")["takes"]
+    assert take["emosteer"] == {"path": str(learned), "fingerprint": toy_vectors().fingerprint()}
+    assert take["mask"] == {"path": None, "fingerprint": None}
+    assert take["settings"]["alphas"] == {"angry": 3.0, "sad": 0.5}
+    sidecar = json.loads(Path(take["sidecar"]).read_bytes())
+    assert "emosteer" in json.dumps(sidecar)
+    assert toy_vectors().fingerprint() in json.dumps(sidecar)
+
+
+def test_a_ladder_climbs_with_alpha_where_vectors_are_given(tmp_path: Path, recording: Path, learned: Path) -> None:
+    model = ToyLALM()
+    assert render(model, tmp_path, recording, "--to", "sad", "--emosteer", learned, "--ladder", "0,1,3") == 0
+    (batch,) = model.batches
+    assert [request.emosteer.active if request.emosteer else {} for request in batch] == [
+        {},
+        {"sad": 1.0},
+        {"sad": 3.0},
+    ]
+    assert all(request.steering is None for request in batch)
+
+
+def test_vectors_that_do_not_fit_are_one_sentence(
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy_vectors(model_id="another").save(tmp_path / "v")
+    arguments = ["render", str(recording), "--to", "sad", "--alpha", "sad=1"]
+    assert main(arguments) == 2
+    assert "name their file with --emosteer" in capsys.readouterr().err
+    with pytest.raises(StudioError, match="trained on another, not on toy"):
+        render(ToyLALM(), tmp_path / "out", recording, "--to", "sad", "--emosteer", tmp_path / "v", "--alpha", "sad=1")
 
 
 def test_a_ladder_keeps_other_strengths_and_is_one_batch(tmp_path: Path, mask: Path, recording: Path) -> None:

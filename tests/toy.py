@@ -10,6 +10,7 @@ import numpy as np
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS, TARGETS
 from studio.errors import Cancelled
+from studio.esn.emosteer import EmoVectors
 from studio.esn.mask import EsnMask
 from studio.lalm.base import (
     LANGUAGE,
@@ -26,6 +27,7 @@ from studio.lalm.base import (
 WIDTHS = (8, 8)
 TEXT = "the old house is ready and you know it"
 TOKENS = 10
+VECTOR_DIM = 4
 
 INFO = ModelInfo(
     model_id="toy",
@@ -37,6 +39,7 @@ INFO = ModelInfo(
     max_seconds=10.0,
     content_modes=(Content.FREE, Content.LOCK),
     batches=True,
+    emosteer_sites={"read_out": VECTOR_DIM},
 )
 
 
@@ -76,6 +79,7 @@ class ToyLALM:
 
     def _convert(self, row: int, request: ConversionRequest, on_audio: AudioSink | None) -> Conversion:
         total = sum(request.steering.strengths.values()) if request.steering else 0.0
+        total += sum(request.emosteer.active.values()) if request.emosteer else 0.0
         source = request.source.at_rate(self._info.rate)
         audio = replace(source, samples=(source.samples * np.float32(0.5 * (1 + total))).astype(np.float32))
         if on_audio is not None:
@@ -99,6 +103,12 @@ def toy_mask(widths: tuple[int, ...] = WIDTHS, model_id: str = "toy", selector: 
     indices = {emotion: np.array([[0, number], [1, number]], np.int32) for number, emotion in enumerate(TARGETS)}
     scores = {emotion: np.ones(2, np.float32) for emotion in TARGETS}
     return EsnMask(widths, indices, scores, {"model_id": model_id, "module": LANGUAGE, "selector": selector})
+
+
+def toy_vectors(model_id: str = "toy", scale: float = 1.0) -> EmoVectors:
+    """Learned vectors of every target emotion."""
+    weights = {emotion: np.full((VECTOR_DIM, VECTOR_DIM), scale, np.float32) for emotion in TARGETS}
+    return EmoVectors(VECTOR_DIM, "read_out", weights, metadata={"model_id": model_id})
 
 
 def tone(seconds: float = 1.0, rate: int = 16_000, level: float = 0.5, name: str = "tone") -> Clip:

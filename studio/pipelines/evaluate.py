@@ -1,10 +1,10 @@
-"""Does a mask steer? Conversions of held-out utterances with and without it, judged (METHOD.md, section 5)."""
+"""Does a mask steer, do learned vectors? Held-out utterances with and without them, judged (METHOD.md, section 5)."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from studio.audio.clip import Clip
@@ -12,15 +12,17 @@ from studio.audio.files import load_clip
 from studio.corpora.base import Utterance
 from studio.emotions import NEUTRAL, TARGETS
 from studio.errors import Cancelled, StudioError
-from studio.esn.intervention import Mode, Steering
+from studio.esn.emosteer import EmoVectors
+from studio.esn.intervention import Mode
 from studio.esn.mask import EsnMask
-from studio.esn.selectors import Selector, select
-from studio.esn.statistics import EmotionStatistics, GateStatistics
 from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import WordErrors, word_errors
-from studio.lalm.base import LANGUAGE, Conversion, ConversionRequest, Progress, SpeechLALM, never, no_progress
+from studio.lalm.base import LANGUAGE, Conversion, Progress, SpeechLALM, never, no_progress
+from studio.pipelines.candidates import Candidate, MaskCandidate, Steers, VectorsCandidate, layer_matched
 from studio.pipelines.effects import BASELINE, CROSS, DEACTIVATE, RANDOM, SELF, Condition, Effect, Row, effects, matrix
 from studio.pipelines.listening import hear, is_savable
+
+__all__ = ["ALL", "EvaluateSettings", "Evaluation", "Group", "Measure", "Recogniser", "evaluate", "layer_matched"]
 
 ALL = "all"
 """The group of all splits together."""
@@ -37,7 +39,8 @@ Measure = Callable[[Clip, Clip], Mapping[str, float]]
 class EvaluateSettings:
     """What is compared with the baseline.
 
-    ``mode`` at each of ``strengths`` on the target's own neurons (self-effect). At ``control`` also the other
+    ``mode`` at each of ``strengths`` on the target's own neurons (self-effect); learned vectors know no mode, and their
+    strengths are alphas. At ``control`` also the other
     emotions' neurons (cross-effect, matrix) and ``random`` masks with the same number of neurons in each layer.
     ``deactivate`` silences the target's own neurons. Raises StudioError for settings that make no sense.
     """
@@ -98,7 +101,7 @@ def evaluate(
     model: SpeechLALM,
     judge: EmotionJudge,
     splits: Mapping[str, Sequence[Utterance]],
-    mask: EsnMask,
+    mask: EsnMask | EmoVectors,
     settings: EvaluateSettings,
     *,
     recognise: Recogniser | None = None,
@@ -115,14 +118,16 @@ def evaluate(
     info = model.info
     if settings.module not in info.gates:
         raise StudioError(f"{info.title} has no {settings.module} module; it has {' and '.join(info.gates)}.")
-    mask.check_fits(info.model_id, settings.module, info.gates[settings.module])
+    candidate: Candidate
+    candidate = VectorsCandidate(mask) if isinstance(mask, EmoVectors) else MaskCandidate(mask, settings.mode)
+    candidate.require_fit(info, settings.module)
     usable = {name: [each for each in part if each.emotion == NEUTRAL and each.text] for name, part in splits.items()}
     utterances = list({each.key: each for part in usable.values() for each in part}.values())
     if not utterances:
         raise StudioError("There are no neutral utterances with a transcript to evaluate on.")
     listener = _Listener(judge, recognise, measures)
-    randoms = [layer_matched(mask, _FIRST_SEED + number) for number in range(settings.random)]
-    jobs = [job for target in settings.targets for job in _jobs(target, mask, randoms, settings)]
+    randoms = [candidate.control(_FIRST_SEED + number) for number in range(settings.random)]
+    jobs = [job for target in settings.targets for job in _jobs(target, candidate, randoms, settings)]
     size = settings.batch if info.batches else 1
     rows: list[Row] = []
     heard: dict[str, WordErrors | None] = {}
@@ -132,7 +137,7 @@ def evaluate(
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             conversions = model.convert(
-                [ConversionRequest(source, job.target, job.steering) for job in part],
+                [job.steers.request(source, job.target) for job in part],
                 module=settings.module,
                 progress=_within(progress, len(rows), len(part), len(jobs) * len(utterances)),
                 cancelled=cancelled,
@@ -143,21 +148,14 @@ def evaluate(
                 rows.append(listener.row(job, utterance, source, conversion))
     filled = {name: part for name, part in usable.items() if part}
     groups = {ALL: utterances} | (filled if len(filled) > 1 else {})
-    missing = [target for target in settings.targets if target not in mask.indices]
+    missing = [target for target in settings.targets if target not in candidate.emotions]
+    lack = "mask has no neurons" if candidate.kind == "mask" else "learned vectors have no matrix"
     return Evaluation(
-        metadata=_metadata(model, judge, mask, settings, usable),
+        metadata=_metadata(model, judge, candidate, settings, usable),
         groups={name: _group(part, rows, heard, settings.control) for name, part in groups.items()},
-        notes=tuple(f"The mask has no neurons for {target}: only its baseline was evaluated." for target in missing),
+        notes=tuple(f"The {lack} for {target}: only its baseline was evaluated." for target in missing),
         rows=rows,
     )
-
-
-def layer_matched(mask: EsnMask, seed: int) -> EsnMask:
-    """A random mask with as many neurons as ``mask`` in every layer, for each of its emotions."""
-    empty = GateStatistics.zeros(mask.widths)
-    stats = EmotionStatistics(mask.widths, {emotion: replace(empty, tokens=1) for emotion in mask.emotions})
-    counts = {emotion: mask.histogram(emotion).tolist() for emotion in mask.emotions}
-    return select(stats, Selector.RANDOM, 1, seed=seed, compare=mask.emotions, layer_counts=counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,24 +165,27 @@ class _Job:
     target: str
     condition: Condition
     variant: str
-    steering: Steering | None
+    steers: Steers
 
 
-def _jobs(target: str, mask: EsnMask, randoms: Sequence[EsnMask], settings: EvaluateSettings) -> Iterator[_Job]:
+def _jobs(
+    target: str, candidate: Candidate, randoms: Sequence[Candidate], settings: EvaluateSettings
+) -> Iterator[_Job]:
     """Everything that is converted to ``target``."""
-    yield _Job(target, Condition(BASELINE), "", None)
-    if target not in mask.indices:
+    yield _Job(target, Condition(BASELINE), "", Steers())
+    if target not in candidate.emotions:
         return
     for strength in settings.strengths:
-        yield _Job(target, Condition(SELF, strength), target, Steering(mask, settings.mode, {target: strength}))
+        yield _Job(target, Condition(SELF, strength), target, candidate.steer(target, strength))
     control = settings.control
-    for other in mask.emotions:
+    for other in candidate.emotions:
         if other != target:
-            yield _Job(target, Condition(CROSS, control), other, Steering(mask, settings.mode, {other: control}))
+            yield _Job(target, Condition(CROSS, control), other, candidate.steer(other, control))
     for seed, drawn in enumerate(randoms):
-        yield _Job(target, Condition(RANDOM, control), str(seed), Steering(drawn, settings.mode, {target: control}))
-    if settings.deactivate:
-        yield _Job(target, Condition(DEACTIVATE), target, Steering(mask, Mode.DEACTIVATE, {target: 1.0}))
+        yield _Job(target, Condition(RANDOM, control), str(seed), drawn.steer(target, control))
+    silenced = candidate.silenced(target) if settings.deactivate else None
+    if silenced is not None:
+        yield _Job(target, Condition(DEACTIVATE), target, silenced)
 
 
 class _Listener:
@@ -246,7 +247,7 @@ def _group(
 def _metadata(
     model: SpeechLALM,
     judge: EmotionJudge,
-    mask: EsnMask,
+    candidate: Candidate,
     settings: EvaluateSettings,
     usable: Mapping[str, Sequence[Utterance]],
 ) -> dict[str, Any]:
@@ -257,11 +258,7 @@ def _metadata(
         "config_digest": info.config_digest,
         "module": settings.module,
         "judge": judge.name,
-        "mask": mask.fingerprint(),
-        "selector": mask.metadata.get("selector"),
-        "method": mask.method,
-        "rate": mask.metadata.get("rate"),
-        "mode": str(settings.mode),
+        **candidate.describe(),
         "strengths": list(settings.strengths),
         "control": settings.control,
         "random": settings.random,

@@ -11,9 +11,9 @@ from studio.emotions import EMOTIONS
 from studio.session.settings import RenderSettings
 from studio.session.take import Take
 
-_NAMES = {"mask_sha": "mask", "scope": "tokens", "automation": "curve", "model_id": "model"}
+_NAMES = {"mask_sha": "mask", "scope": "tokens", "automation": "curve", "model_id": "model", "emosteer_sha": "vectors"}
 _SELF_EXPLAINING = {"mode", "layers", "tokens", "seed", "curve"}
-_STEERING = {"mode", "strengths", "mask_sha", "module", "layers", "scope", "automation"}
+_STEERING = {"mode", "strengths", "mask_sha", "module", "layers", "scope", "automation", "alphas", "emosteer_sha"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Difference:
     @property
     def steering(self) -> bool:
         """Whether the setting means nothing while every strength is 0."""
-        return self.name in EMOTIONS or self.name in {_NAMES.get(key, key) for key in _STEERING}
+        return self.name.removeprefix("alpha ") in EMOTIONS or self.name in {_NAMES.get(key, key) for key in _STEERING}
 
 
 def differences(first: Take, second: Take) -> list[Difference]:
@@ -45,19 +45,21 @@ def differences(first: Take, second: Take) -> list[Difference]:
         found.append(Difference("source", first.source_name, second.source_name))
     before, after = first.settings, second.settings
     neither = before.is_baseline and after.is_baseline
-    ignored = {"mask_path"} | (_STEERING if neither else set())
+    ignored = {"mask_path", "emosteer_path"} | (_STEERING if neither else set())
     for key in (each.name for each in fields(before)):
         if key in ignored or getattr(before, key) == getattr(after, key):
             continue
         if key == "strengths":
             found += _strengths(before.strengths, after.strengths)
+        elif key == "alphas":
+            found += _strengths(before.alphas, after.alphas, "alpha ")
         else:
             found.append(Difference(_NAMES.get(key, key.replace("_", " ")), _said(key, before), _said(key, after)))
     return found
 
 
-def _strengths(first: Mapping[str, float], second: Mapping[str, float]) -> list[Difference]:
-    pairs = ((emotion, first.get(emotion, 0.0), second.get(emotion, 0.0)) for emotion in EMOTIONS)
+def _strengths(first: Mapping[str, float], second: Mapping[str, float], kind: str = "") -> list[Difference]:
+    pairs = ((kind + emotion, first.get(emotion, 0.0), second.get(emotion, 0.0)) for emotion in EMOTIONS)
     return [Difference(emotion, f"{left:.2f}", f"{right:.2f}") for emotion, left, right in pairs if left != right]
 
 
@@ -71,7 +73,8 @@ def _said(key: str, settings: RenderSettings) -> str:
         return "no curve" if value is None else f"curve of {len(value.points)} points"
     if key == "scope":
         return f"{value} tokens"
-    if key == "mask_sha":
-        path = Path(settings.mask_path).name if settings.mask_path else (value or "none")[:8]
-        return path.removesuffix(".esn.safetensors")
+    if key in ("mask_sha", "emosteer_sha"):
+        where = settings.mask_path if key == "mask_sha" else settings.emosteer_path
+        path = Path(where).name if where else (value or "none")[:8]
+        return path.removesuffix(".safetensors").removesuffix(".esn").removesuffix(".emosteer")
     return "none" if value is None else str(value)

@@ -41,8 +41,8 @@ class Claims:
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:
-    """SHA-256 over render settings as JSON; where the mask lay does not enter it, its fingerprint does."""
-    kept = {name: value for name, value in settings.items() if name != "mask_path"}
+    """SHA-256 over render settings as JSON; where files of steering lay does not enter it, their fingerprints do."""
+    kept = {name: value for name, value in settings.items() if name not in ("mask_path", "emosteer_path")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 

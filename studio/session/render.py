@@ -12,6 +12,7 @@ import numpy as np
 
 from studio.audio.clip import Clip
 from studio.errors import Cancelled, StudioError
+from studio.esn.emosteer import EmoVectors
 from studio.esn.mask import EsnMask
 from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
@@ -44,6 +45,7 @@ def render(
     settings: Sequence[RenderSettings],
     *,
     mask: EsnMask | None = None,
+    vectors: EmoVectors | None = None,
     reference: str | None = None,
     judge: EmotionJudge | None = None,
     recognise: Recogniser | None = None,
@@ -54,19 +56,19 @@ def render(
     """Render ``source`` once per entry of ``settings``, all in one batch where the model can.
 
     ``reference`` is what the source says; without it no word error rate is known. ``on_audio`` gets (index into
-    ``settings``, samples) while a model that streams is at work. Model id and mask fingerprint are filled into each
+    ``settings``, samples) while a model that streams is at work. Model id and fingerprints are filled into each
     take's settings. Raises StudioError when the settings do not fit model or mask, Cancelled when asked to stop.
     """
     if not settings:
         return []
     info = model.info
     for each in settings:
-        _require_fit(each, info, mask)
+        _require_fit(each, info, mask, vectors)
     module = settings[0].module
     if any(each.module != module for each in settings):
         raise StudioError("One batch steers one module; render language and synthesis settings separately.")
     started = time.perf_counter()
-    requests = [each.request(source, mask) for each in settings]
+    requests = [each.request(source, mask, vectors) for each in settings]
 
     def convert(first: int, count: int) -> list[Conversion]:
         return model.convert(
@@ -83,17 +85,20 @@ def render(
         conversions = [conversion for row in range(len(requests)) for conversion in convert(row, 1)]
     seconds = time.perf_counter() - started
     fingerprint = None if mask is None else mask.fingerprint()
+    learned = None if vectors is None else vectors.fingerprint()
     heard = _Heard(recognise, source, reference)
     takes = []
     for number, (each, conversion) in enumerate(zip(settings, conversions, strict=True)):
         if cancelled():
             raise Cancelled
-        unused = each.is_baseline or mask is None
+        unused, unlearned = not each.steers_neurons or mask is None, not each.steers_learned or vectors is None
         filled = replace(
             each,
             model_id=info.model_id,
             mask_sha=None if unused else fingerprint,
             mask_path=None if unused else each.mask_path,
+            emosteer_sha=None if unlearned else learned,
+            emosteer_path=None if unlearned else each.emosteer_path,
         )
         takes.append(_take(info, source, filled, conversion, reference, judge, heard, seconds))
         progress(_CONVERTING + (1 - _CONVERTING) * (number + 1) / len(settings))
@@ -119,14 +124,16 @@ class _Heard:
         return wer is not None and wer > self._allowed
 
 
-def _require_fit(settings: RenderSettings, info: ModelInfo, mask: EsnMask | None) -> None:
+def _require_fit(settings: RenderSettings, info: ModelInfo, mask: EsnMask | None, vectors: EmoVectors | None) -> None:
     widths = widths_of(info, settings.module)
     if settings.content not in info.content_modes:
         raise StudioError(
             f"{info.title} cannot render with content {settings.content}; it can do {' and '.join(info.content_modes)}."
         )
-    if mask is not None and not settings.is_baseline:
+    if mask is not None and settings.steers_neurons:
         mask.check_fits(info.model_id, settings.module, widths)
+    if vectors is not None and settings.steers_learned:
+        vectors.check_fits(info.model_id, info.emosteer_sites)
 
 
 def _take(

@@ -9,6 +9,7 @@ import numpy as np
 
 from studio.audio.clip import Clip
 from studio.errors import StudioError
+from studio.esn.emosteer import EmoVectors
 from studio.esn.mask import EsnMask
 from studio.lalm.base import Progress, SpeechLALM, never, no_progress
 from studio.session.render import render
@@ -49,14 +50,15 @@ def render_again(
     model: SpeechLALM,
     take: Take,
     mask: EsnMask | None,
+    vectors: EmoVectors | None = None,
     *,
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
 ) -> Comparison:
     """Render ``take`` once more from its source and settings and compare.
 
-    On the device it was made on, the same bits come back. Raises StudioError when ``model`` or ``mask`` are not those
-    the take was made with, Cancelled when asked to stop.
+    On the device it was made on, the same bits come back. Raises StudioError when ``model``, ``mask`` or ``vectors``
+    are not those the take was made with, Cancelled when asked to stop.
     """
     info, settings = model.info, take.settings
     if (settings.model_id, take.revision, take.config_digest) != (info.model_id, info.revision, info.config_digest):
@@ -69,11 +71,17 @@ def render_again(
             f"The mask this take was made with ({settings.mask_path or settings.mask_sha[:8]}) is not there as it was; "
             "open it to render the take again."
         )
+    if settings.emosteer_sha is not None and (vectors is None or vectors.fingerprint() != settings.emosteer_sha):
+        raise StudioError(
+            f"The learned vectors this take was made with ({settings.emosteer_path or settings.emosteer_sha[:8]}) are "
+            "not there as they were; open them to render the take again."
+        )
     again = render(
         model,
         take.source,
         [settings],
-        mask=None if settings.is_baseline else mask,
+        mask=mask if settings.steers_neurons else None,
+        vectors=vectors,
         progress=progress,
         cancelled=cancelled,
     )[0]

@@ -93,6 +93,7 @@ class Take:
             },
             "model": {"id": self.settings.model_id, "revision": self.revision, "config_digest": self.config_digest},
             "mask": {"path": self.settings.mask_path, "fingerprint": self.settings.mask_sha},
+            "emosteer": {"path": self.settings.emosteer_path, "fingerprint": self.settings.emosteer_sha},
             "settings": self.settings.to_json(),
             "seed": self.settings.seed,
             "text": self.text,

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 
+import numpy as np
 import pytest
 
 from studio.cli import main
@@ -13,6 +14,7 @@ from studio.corpora.base import Utterance
 from studio.corpora.layouts import read_corpus
 from studio.corpora.splits import choose_split, load_split
 from studio.esn.calibration import Point, calibration_file, read_calibration, zones_of
+from studio.esn.emosteer import EmoVectors
 from studio.esn.mask import EsnMask
 from studio.pipelines.recipe import Recipe, load_recipe
 from tests.pipelines.conftest import make_corpus, texts_of
@@ -260,6 +262,37 @@ def test_evaluate_keeps_the_zones_beside_the_mask(listed, made, tmp_path, capsys
     points = [Point(strength, round(cost, 2)) for strength, cost in zip((0.5, 2.0), costs, strict=True)]
     zones = read_calibration(mask, EsnMask.load(mask).fingerprint())
     assert zones == {"add": {"sad": zones_of(points)}}
+
+
+@pytest.fixture
+def learned(tmp_path):
+    rng = np.random.default_rng(3)
+    weights = {emotion: rng.normal(0, 300, (16, 16)).astype(np.float32) for emotion in ("happy", "sad")}
+    EmoVectors(16, "read_out", weights).save(tmp_path / "learned")
+    return tmp_path / "learned"
+
+
+def test_evaluate_compares_neurons_and_learned_vectors_in_one_run(listed, made, learned, capsys):
+    assert evaluate(listed, made, "--emosteer", learned, "--alphas", "1,3") == 0
+    printed = capsys.readouterr().out
+    own = printed.split("EmoSteer before read_out, strengths are alphas")[1]
+    for expected in ("self 1 ", "self 3 ", "cross 3 ", "random 3 ", "have no matrix for angry"):
+        assert expected in own
+    assert "deactivate" not in own
+    table = printed.split("compared, points of match")[1].splitlines()
+    assert [row.split("  ")[0] for row in table[1:]] == [
+        "baseline", f"{made.name} gain 0.5", f"{made.name} gain 2", "learned learned 1", "learned learned 3"
+    ]  # fmt: skip
+    assert evaluate(listed, made, "--emosteer", learned, "--alphas", "1,3", "--json") == 0
+    of_mask, of_vectors = json.loads(capsys.readouterr().out)["evaluations"]
+    baselines = [each["groups"]["all"]["effects"]["baseline"] for each in (of_mask, of_vectors)]
+    assert baselines[0]["mean"]["match"] == baselines[1]["mean"]["match"]
+    assert of_vectors["metadata"]["emosteer"] == EmoVectors.load(learned).fingerprint()
+
+
+def test_evaluate_needs_something_to_evaluate(listed, capsys):
+    assert run("evaluate", listed[0]) == 2
+    assert "Nothing to evaluate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

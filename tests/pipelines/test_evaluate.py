@@ -10,6 +10,7 @@ from studio.audio.clip import Clip
 from studio.audio.files import load_clip
 from studio.emotions import TARGETS
 from studio.errors import Cancelled, StudioError
+from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.errors import MaskError
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
@@ -87,6 +88,29 @@ def test_self_effect_is_what_plain_conversions_show(evaluation, corpus, mask):
             assert cell.change == pytest.approx(100 * (np.mean(matches[1]) - np.mean(matches[0])))
     finally:
         model.close()
+
+
+def test_learned_vectors_are_measured_as_plain_conversions_show(corpus, model, judge):
+    rng = np.random.default_rng(3)
+    weights = {emotion: rng.normal(0, 300, (16, 16)).astype(np.float32) for emotion in TARGETS}
+    vectors = EmoVectors(16, "read_out", weights)
+    settings = replace(SETTINGS, strengths=(1.0, 3.0), control=3.0)
+    found = evaluate(model, judge, {"test": corpus[:4]}, vectors, settings)
+    matched = {}
+    for alpha in (0.0, 3.0):
+        requests = [
+            ConversionRequest(load_clip(each.path), "sad", emosteer=EmoSteering(vectors, {"sad": alpha}))
+            for each in corpus[:4]
+        ]
+        heard = [verdict(judge.judge(made.audio)) == "sad" for made in model.convert(requests)]
+        matched[alpha] = 100 * sum(heard) / len(heard)
+    group = found.groups["all"]
+    assert group.effect("baseline").targets["sad"].match == matched[0.0]
+    assert group.effect("self", 3.0).targets["sad"].change == matched[3.0] - matched[0.0]
+    kinds = {(effect.condition.kind, effect.condition.strength) for effect in group.effects}
+    assert kinds == {("baseline", 0), ("self", 1), ("self", 3), ("cross", 3), ("random", 3)}
+    assert set(group.effect("random", 3.0).variants) == {"0", "1"}
+    assert found.metadata["method"] == "EmoSteer"
 
 
 def test_matrix_and_gap_hold_self_and_cross_effects(evaluation):

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import Qwen2Config, Qwen2Model
 from transformers.cache_utils import DynamicCache
 
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS
 from studio.errors import Cancelled
+from studio.esn.emosteer_hook import EmoSteer
 from studio.esn.taps import GateTaps
 from studio.lalm.base import LANGUAGE, AudioSink, Conversion, ConversionRequest, ModelInfo, Progress, never, no_progress
 
@@ -30,7 +32,10 @@ class ToyModel:
     """Hears source frames, reads the target, says the words (now and then some more), sings ``STEPS`` tones."""
 
     def __init__(self, texts: Mapping[str, str], *, seed: int = 5, batches: bool = True, name: str = "toy") -> None:
-        self.info = ModelInfo(name, "1", "digest", "Toy", {LANGUAGE: WIDTHS}, RATE, max_seconds=5.0, batches=batches)
+        self.info = ModelInfo(
+            name, "1", "digest", "Toy", {LANGUAGE: WIDTHS}, RATE, max_seconds=5.0, batches=batches,
+            emosteer_sites={"read_out": 16},
+        )  # fmt: skip
         self.texts = dict(texts)
         self.converted = 0
         config = Qwen2Config(
@@ -47,9 +52,12 @@ class ToyModel:
         self.ears = torch.randn(20, 16, generator=draw)
         self.head = torch.randn(16, len(HERTZ), generator=draw) * 0.4
         self.taps = GateTaps([layer.mlp.act_fn for layer in self.decoder.layers], WIDTHS).install()
+        self.read_out = nn.Identity()
+        self.emosteer = EmoSteer(self.read_out, 16).install()
 
     def close(self) -> None:
         self.taps.remove()
+        self.emosteer.remove()
 
     @torch.inference_mode()
     def convert(
@@ -70,6 +78,7 @@ class ToyModel:
         inputs = torch.stack([torch.cat([torch.zeros(longest - len(each), 16), each]) for each in prompts])
         valid = torch.tensor([[False] * (longest - len(each)) + [True] * len(each) for each in prompts])
         self.taps.begin([each.steering for each in requests], record=record)
+        self.emosteer.begin([each.emosteer for each in requests])
         cache = DynamicCache()
         chosen = torch.zeros(len(requests), 0, dtype=torch.int64)
         lean = 1.2 * torch.eye(len(HERTZ))[[EMOTIONS.index(each.target) for each in requests]]
@@ -86,11 +95,12 @@ class ToyModel:
                 past_key_values=cache,
                 use_cache=True,
             ).last_hidden_state[:, -1]
-            token = (hidden @ self.head + lean).argmax(1)
+            token = (self.read_out(hidden) @ self.head + lean).argmax(1)
             chosen = torch.cat([chosen, token[:, None]], 1)
             inputs, valid = self.tokens[token][:, None], torch.ones(len(requests), 1, dtype=torch.bool)
             seen = torch.cat([seen, valid], 1)
             progress((step + 1) / STEPS)
+        self.emosteer.end(STEPS)
         counts = self.taps.end(STEPS)
         return [
             Conversion(
