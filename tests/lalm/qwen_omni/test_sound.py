@@ -23,19 +23,19 @@ def stream(model: QwenOmniLALM, seed: int | None = 1) -> SoundStream:
     return SoundStream(model.parts, tiny.voices()["Ethan"], seed, never)
 
 
-def test_one_chunk_is_transformers_own_token2wav_to_the_bit(
+def test_one_chunk_is_transformers_own_token2wav(
     model: QwenOmniLALM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = CODES[: 2 * BLOCK]
     made = stream(model).advance(codes, True)
     noise = stream(model)._noise_until(2 * len(codes))
+    voice = tiny.voices()["Ethan"]
 
     def drawn(size: list[int], **options: object) -> torch.Tensor:
         rows, frames, mels = size  # transformers 4 draws for the longest utterance and takes what it needs
         return torch.nn.functional.pad(noise, (0, 0, 0, frames - len(noise))).expand(rows, frames, mels)
 
     monkeypatch.setattr(sound.modeling.torch, "randn", drawn)
-    voice = tiny.voices()["Ethan"]
     own = model.parts.token2wav(
         torch.tensor([codes]), conditioning=voice["cond"], reference_mel=voice["ref_mel"], num_steps=sound.STEPS
     )
