@@ -23,9 +23,7 @@ def stream(model: QwenOmniLALM, seed: int | None = 1) -> SoundStream:
     return SoundStream(model.parts, tiny.voices()["Ethan"], seed, never)
 
 
-def test_one_chunk_is_transformers_own_token2wav(
-    model: QwenOmniLALM, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_chunk_is_transformers_own_token2wav(model: QwenOmniLALM, monkeypatch: pytest.MonkeyPatch) -> None:
     codes = CODES[: 2 * BLOCK]
     made = stream(model).advance(codes, True)
     noise = stream(model)._noise_until(2 * len(codes))
