@@ -158,7 +158,12 @@ def test_every_gate_is_tapped_once_per_pass(model: QwenOmniLALM, module: str, mo
     passes: list[int] = []
     end = tapped.end
     # It verifies that every gate was called that often.
-    monkeypatch.setattr(tapped, "end", lambda forwards: (passes.append(forwards), end(forwards))[1])
+
+    def counting(forwards: int) -> Any:
+        passes.append(forwards)
+        return end(forwards)
+
+    monkeypatch.setattr(tapped, "end", counting)
     stack = model.parts.thinker if module == LANGUAGE else model.parts.speech
     calls = [0] * len(model.info.gates[module])
 

@@ -33,7 +33,7 @@ def test_one_chunk_is_transformers_own_token2wav(model: QwenOmniLALM, monkeypatc
         rows, frames, mels = size  # transformers 4 draws for the longest utterance and takes what it needs
         return torch.nn.functional.pad(noise, (0, 0, 0, frames - len(noise))).expand(rows, frames, mels)
 
-    monkeypatch.setattr(sound.modeling.torch, "randn", drawn)
+    monkeypatch.setattr("transformers.models.qwen2_5_omni.modeling_qwen2_5_omni.torch.randn", drawn)
     own = model.parts.token2wav(
         torch.tensor([codes]), conditioning=voice["cond"], reference_mel=voice["ref_mel"], num_steps=sound.STEPS
     )
