@@ -28,9 +28,10 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
+from studio.lalm.instruction import instruction
 from studio.lalm.qwen_omni import sound
 from studio.lalm.qwen_omni.parts import Parts, Speaker, gates, widths
-from studio.lalm.qwen_omni.prompt import Prompt, Prompter, instruction
+from studio.lalm.qwen_omni.prompt import Prompt, Prompter
 from studio.lalm.qwen_omni.sound import SoundStream
 from studio.lalm.qwen_omni.stack import Stack
 from studio.lalm.qwen_omni.talking import CODES_PER_SECOND, Speech, talk

@@ -16,6 +16,7 @@ from studio.esn.automation import Automation
 from studio.esn.errors import MaskError, TapError
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, Conversion, ConversionRequest
+from studio.lalm.instruction import instruction
 from studio.lalm.qwen_omni import prompt
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.parts import gates, widths
@@ -43,7 +44,7 @@ def same(a: Conversion, b: Conversion) -> bool:
 
 def words(model: QwenOmniLALM, clip: Clip, target: str = "angry") -> dict[str, Tensor]:
     """The prompt as transformers' own generate takes it."""
-    written = model.prompter.prompt(clip, prompt.instruction(target))
+    written = model.prompter.prompt(clip, instruction(target))
     ids = written.ids.unsqueeze(0)
     features = written.features.unsqueeze(0)
     return {
@@ -154,7 +155,7 @@ def test_every_gate_is_tapped_once_per_pass(model: QwenOmniLALM, module: str) ->
     calls = [int(tap.calls) for tap in model._taps[module]._taps]
     # The prompt, then every word or codec id but the last is read back.
     assert calls == [WORDS if module == LANGUAGE else CODES] * len(model.info.gates[module])
-    heard = len(model.prompter.prompt(SHORT, prompt.instruction("sad")).ids)
+    heard = len(model.prompter.prompt(SHORT, instruction("sad")).ids)
     expected = heard + WORDS - 1 if module == LANGUAGE else heard + 2 + CODES - 1
     assert made.statistics is not None
     assert made.statistics.tokens == expected
@@ -176,7 +177,7 @@ def test_counts_are_those_of_one_pass_over_everything_without_a_cache(model: Qwe
     """Prefill and decoding together, beside a longer row whose padding must not count."""
     both = convert(model, ConversionRequest(SHORT, "sad"), ConversionRequest(LONG, "sad"), record=True)
     for clip, made in zip((SHORT, LONG), both, strict=True):
-        written = model.prompter.prompt(clip, prompt.instruction("sad"))
+        written = model.prompter.prompt(clip, instruction("sad"))
         ids, _ = own_ids(model, clip)
         with torch.inference_mode():
             embedded = torch.cat(
@@ -198,7 +199,7 @@ def test_counts_are_those_of_one_pass_over_everything_without_a_cache(model: Qwe
 
 def own_ids(model: QwenOmniLALM, clip: Clip) -> tuple[list[int], int]:
     """Greedy words by whole passes without a cache, and how many passes that took."""
-    written = model.prompter.prompt(clip, prompt.instruction("sad"))
+    written = model.prompter.prompt(clip, instruction("sad"))
     ids: list[int] = []
     with torch.inference_mode():
         start = prompt.embed(model.parts, written)
