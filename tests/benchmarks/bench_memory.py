@@ -12,6 +12,7 @@ import gc
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tests.gui.scenes import Stage
@@ -23,6 +24,11 @@ def resident() -> float:
     """Megabytes in memory now (Linux)."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(fields["VmRSS"].split()[0]) / 1024
+
+
+def rendered(stage: Stage, least: int) -> bool:
+    """Whether there are so many takes and nothing is under way."""
+    return len(stage.studio.state.takes) >= least and not stage.studio.renders.active
 
 
 def main() -> None:
@@ -37,9 +43,9 @@ def main() -> None:
             for number in range(ROUND):
                 strength = 0.01 + 0.9 * number / ROUND
                 state.set_steer(replace(state.steer, target="angry", strengths={"angry": round(strength, 3)}))
-                before = len(state.takes)
                 studio.renders.render()
-                stage.wait(lambda before=before: len(state.takes) > before and not studio.renders.active, "a take")
+                # The round's first render brings the baseline too.
+                stage.wait(partial(rendered, stage, number + 1), "a take")
             state.remove_takes(list(state.takes))
             studio.history.clear()
             stage.wait(lambda: not any(worker.busy for worker in studio.workers), "the workers to rest")
