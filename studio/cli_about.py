@@ -1,4 +1,4 @@
-"""``models`` and ``doctor``: what is there, and what will work on this machine."""
+"""``doctor``: what is there, and what will work on this machine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import importlib
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 from typing import Any
 
 from studio.cli_output import print_json
@@ -31,29 +33,11 @@ class Finding:
 
 
 def add_parsers(verbs: Any) -> None:
-    """Add the verbs to the command line."""
-    for name, run, words in (
-        ("models", run_models, "the models that can be used, and why others cannot"),
-        ("doctor", run_doctor, "look at this machine and say what will work"),
-    ):
-        parser = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
-        parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
-        parser.set_defaults(run=run)
-
-
-def run_models(args: argparse.Namespace) -> int:
-    """List the catalog."""
-    from studio.lalm.catalog import models
-
-    entries = models()
-    if args.json:
-        print_json({"models": [asdict(entry) | {"weights": str(entry.weights)} for entry in entries]})
-        return 0
-    for entry in entries:
-        print(f"{entry.name:12} {'ready' if entry.available else 'not usable':11} {entry.description}")
-        if entry.problem is not None:
-            print(f"{'':12} {entry.problem}")
-    return 0
+    """Add the verb to the command line."""
+    words = "look at this machine and say what will work"
+    parser = verbs.add_parser("doctor", help=words, description=words[0].upper() + words[1:] + ".")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
+    parser.set_defaults(run=run_doctor)
 
 
 def run_doctor(args: argparse.Namespace) -> int:
@@ -71,7 +55,7 @@ def run_doctor(args: argparse.Namespace) -> int:
 def examine() -> list[Finding]:
     """Everything ``doctor`` looks at, in the order it says it."""
     checks: tuple[Callable[[], list[Finding]], ...] = (
-        _python, _packages, _torch, _models, _masks, _demo, _sound, _window
+        _python, _packages, _torch, _disk, _models, _masks, _demo, _sound, _window
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
 
@@ -106,16 +90,65 @@ def _torch() -> list[Finding]:
     if not torch.cuda.is_available():
         return [Finding("torch", OK, f"no CUDA device; {torch.get_num_threads()} CPU threads")]
     cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-    return [Finding("torch", OK, f"{card.name}, {card.total_memory / 2**30:.0f} GiB") for card in cards]
+    driver = _driver()
+    return [
+        Finding("torch", OK, f"{card.name}, {card.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}{driver}")
+        for card in cards
+    ]
+
+
+def _driver() -> str:
+    """The NVIDIA driver's version, as the kernel module tells it; empty where that cannot be read."""
+    try:
+        return f", driver {Path('/sys/module/nvidia/version').read_text().strip()}"
+    except OSError:
+        return ""
+
+
+def _disk() -> list[Finding]:
+    from studio.lalm.weights import cache
+
+    place = cache()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    return [Finding("disk", OK if free > 2 else WARNING, f"{free:.1f} GB free for models, in '{cache()}'")]
 
 
 def _models() -> list[Finding]:
-    from studio.lalm.catalog import models
+    from studio.lalm.catalog import DEFAULT, models
 
-    return [
-        Finding("model", OK if entry.available else FAILURE, f"{entry.title}: {entry.problem or 'weights are there'}")
-        for entry in models()
-    ]
+    room, place = _memory()
+    findings = []
+    for entry in models():
+        says = [f"{entry.title}: {entry.problem or 'weights are there'}"]
+        fitting = [name for name, need in entry.facts.memory.items() if need <= room]
+        if entry.facts.needs_gpu and not place:
+            says.append("no CUDA device, which it needs to be of use")
+        elif entry.facts.memory:
+            least = min(entry.facts.memory.values()) / 2**30
+            says.append(
+                f"fits the {room / 2**30:.0f} GiB of {place} at {', '.join(fitting)} (estimated)"
+                if fitting
+                else f"does not fit the {room / 2**30:.0f} GiB of {place}; it needs about {least:.0f} (estimated)"
+            )
+        if not entry.available:
+            level = FAILURE if entry.name == DEFAULT else WARNING
+        else:
+            level = WARNING if entry.facts.memory and not fitting else OK
+        findings.append(Finding("model", level, "; ".join(says)))
+    return findings
+
+
+def _memory() -> tuple[float, str]:
+    """Free bytes of the first card and its name; nothing where there is none."""
+    try:
+        import torch
+    except (ImportError, OSError):
+        return 0.0, ""
+    if not torch.cuda.is_available():
+        return 0.0, ""
+    return float(torch.cuda.mem_get_info(0)[0]), torch.cuda.get_device_name(0)
 
 
 def _masks() -> list[Finding]:

@@ -39,7 +39,12 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument("sources", nargs="+", metavar="SRC", help="sound file, or a demo line: demo:0011_000001")
     parser.add_argument("--to", required=True, type=_emotion, metavar="EMO", help="target: " + ", ".join(TARGETS))
     parser.add_argument(
-        "--strength", action="append", default=[], type=_strength, metavar="EMO=X", help="steer EMO by X; repeatable"
+        "--strength",
+        action="append",
+        default=[],
+        type=strength_argument,
+        metavar="EMO=X",
+        help="steer EMO by X; repeatable",
     )
     parser.add_argument(
         "--ladder",
@@ -67,7 +72,7 @@ def add_parsers(verbs: Any) -> None:
         "--alpha", action="append", default=[], type=_alpha, metavar="EMO=X",
         help="steer EMO by learned vectors with alpha X; repeatable",
     )  # fmt: skip
-    parser.add_argument("--layers", type=_window, metavar="A-B", help="steer only layers A to B")
+    parser.add_argument("--layers", type=window_argument, metavar="A-B", help="steer only layers A to B")
     parser.add_argument("--module", default="language", help="gates to steer: language (default) or synthesis")
     parser.add_argument("--scope", choices=("all", "generated"), default="all", help="tokens to steer (default: all)")
     parser.add_argument(
@@ -293,7 +298,8 @@ def _number(text: str) -> float:
     return number
 
 
-def _strength(text: str) -> tuple[str, float]:
+def strength_argument(text: str) -> tuple[str, float]:
+    """Read EMO=X; for argparse."""
     emotion, equals, number = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"write a strength as EMO=X, for example angry=0.5, not '{text}'")
@@ -321,7 +327,8 @@ def _curve(text: str) -> Automation:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _window(text: str) -> tuple[int, int]:
+def window_argument(text: str) -> tuple[int, int]:
+    """Read A-B as first and last layer; for argparse."""
     first, dash, last = text.partition("-")
     if not (first.isdecimal() and (last.isdecimal() if dash else not last)):
         raise argparse.ArgumentTypeError(f"write layers as A-B, for example 3-7, not '{text}'")

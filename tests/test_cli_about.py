@@ -36,14 +36,14 @@ def test_without_weights_the_model_says_so(empty_home: Path, capsys: pytest.Capt
     assert "not usable" in shown
     assert str(empty_home / "resources" / "embedded") in shown
     assert main(["models", "--json"]) == 0
-    (entry,) = json.loads(capsys.readouterr().out)["models"]
+    entry = json.loads(capsys.readouterr().out)["models"][0]
     assert entry["name"] == "embedded"
     assert "missing" in entry["problem"]
 
 
 def test_doctor_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     findings = {finding.topic: finding for finding in examine()}
-    assert set(findings) == {"python", "packages", "torch", "model", "mask", "demo", "sound", "window"}
+    assert set(findings) == {"python", "packages", "torch", "disk", "model", "mask", "demo", "sound", "window"}
     assert findings["packages"].level == OK
     assert "torch 2.13.0" in findings["packages"].words
     assert findings["demo"].words == "600 lines by 10 speakers"

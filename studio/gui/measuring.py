@@ -131,6 +131,6 @@ def _serve(theirs: Connection) -> None:
     while True:
         try:
             audio, source = theirs.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the window ended, perhaps in the middle of a sentence
             return
         theirs.send(measure(audio, source))

@@ -36,6 +36,7 @@ REST_MILLISECONDS = 1000
 """How long changes other than new takes must rest before they are written."""
 
 MOST_RECENT = 8
+_OPEN = "projects/open"
 _OPENING = "line"
 """Slot of opening: shared with demo lines, so that of a project and a line asked for the newer is shown."""
 
@@ -98,7 +99,11 @@ class Projects(QObject):
         return [path for path in map(Path, map(str, names)) if path.is_dir()]
 
     def look_for_unsaved(self) -> None:
-        """Offer work that was never saved, once, in the background."""
+        """Offer work that was never saved, and the project a crash left open, once, in the background."""
+        left = str(self._settings.value(_OPEN, "")) if self._settings is not None else ""
+        if left:
+            self._note_open(None)
+            self._chores.submit("abandoned", partial(_abandoned, Path(left)), self._offer_abandoned)
         self._chores.submit("unsaved", _recoverable, self._offer)
 
     def open(self, path: Path) -> None:
@@ -151,6 +156,7 @@ class Projects(QObject):
         left = len(self._state.takes) if self.path is None else 0
         self._leave()
         self._folder, self.path = None, None
+        self._note_open(None)
         self._adopting = True
         self._state.replace_takes([])
         self._adopting = False
@@ -163,6 +169,7 @@ class Projects(QObject):
 
     def close(self) -> None:
         """Write what is not written yet and let the folder go; after the workers have ended."""
+        self._note_open(None)
         if self._folder is None:
             return
         try:
@@ -257,6 +264,7 @@ class Projects(QObject):
         if old is not None:
             self._submit("let go", lambda _context: _let_go(old, discarded=unsaved), lambda _none: None)
         self._remember(folder.path)
+        self._note_open(folder.path)
         self.changed.emit()
         text = f"Saved as {folder.path}; from now on every take is written there at once."
         self.notice.emit(Notice(text, kind="info"))
@@ -298,6 +306,7 @@ class Projects(QObject):
         unsaved = is_unsaved(reopened.folder.path)
         self.path = None if unsaved else reopened.folder.path
         self._unwritten = False
+        self._note_open(self.path)
         if not unsaved:
             self._remember(reopened.folder.path)
         self._set_opening(False)
@@ -324,6 +333,17 @@ class Projects(QObject):
             names = [str(path), *(str(each) for each in self.recent() if each != path)]
             self._settings.setValue("projects/recent", names[:MOST_RECENT])
 
+    def _note_open(self, path: Path | None) -> None:
+        """Which project is open, for the next start, should this one end without closing it."""
+        if self._settings is not None:
+            self._settings.setValue(_OPEN, str(path) if path is not None else "")
+
+    def _offer_abandoned(self, path: Path | None) -> None:
+        if path is not None:
+            name = path.name.removesuffix(SUFFIX)
+            text = f"The studio ended while “{name}” was open; every take of it is kept. Open it again?"
+            self.notice.emit(Notice(text, kind="offer", offer="Open it", act=partial(self.open, path)))
+
     def _know_unsaved(self, found: list[Recoverable]) -> None:
         self.unsaved = found
         self.changed.emit()
@@ -346,6 +366,13 @@ def _recoverable(_context: JobContext) -> list[Recoverable]:
     from studio.session.recovery import recoverable
 
     return recoverable()
+
+
+def _abandoned(path: Path, _context: JobContext) -> Path | None:
+    """The project, if it is still there and no other window has it open."""
+    from studio.session.recovery import is_held
+
+    return path if path.is_dir() and not is_held(path) else None
 
 
 def _prune() -> None:

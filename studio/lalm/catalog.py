@@ -1,7 +1,8 @@
-"""The models this installation knows, whether each can be loaded here, and the loading."""
+"""The models this installation knows, whether each can be loaded here, and the loading; see ``entries`` to add one."""
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import StudioError
+from studio.lalm import weights as store
+from studio.lalm.entries import ENTRIES, ModelFacts
 from studio.paths import resources_dir
 
 if TYPE_CHECKING:
@@ -20,16 +23,31 @@ DEFAULT = "embedded"
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A model by the name it is loaded with.
+    """A model as it stands on this machine.
 
-    ``problem`` says in a sentence why it cannot be loaded here; None when it can.
+    ``weights``: where its files lie, or would. ``problem`` says in a sentence why it cannot be loaded here; None when
+    that can be tried.
     """
 
-    name: str
-    title: str
-    description: str
+    facts: ModelFacts
     weights: Path
+    installed: bool
     problem: str | None
+
+    @property
+    def name(self) -> str:
+        """The name it is loaded with."""
+        return self.facts.name
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.facts.title
+
+    @property
+    def description(self) -> str:
+        """What it is."""
+        return self.facts.description
 
     @property
     def available(self) -> bool:
@@ -38,27 +56,16 @@ class CatalogEntry:
 
 
 def models() -> list[CatalogEntry]:
-    """All known models, the default first."""
-    weights = resources_dir() / "embedded"
-    present = (weights / "model.safetensors").is_file()
-    return [
-        CatalogEntry(
-            name=DEFAULT,
-            title="Embedded",
-            description="small speech LALM that ships with the studio; runs on the CPU; demo lines or content lock",
-            weights=weights,
-            problem=None if present else f"Its weights are missing from '{weights}'; check the project out again.",
-        )
-    ]
+    """All known models, the default first; nothing is loaded."""
+    return [_entry(facts) for facts in ENTRIES]
 
 
 def find_model(name: str) -> CatalogEntry:
     """The entry called ``name``; raises StudioError naming the known ones when there is none."""
-    known = models()
-    for entry in known:
-        if entry.name == name:
-            return entry
-    raise StudioError(f"There is no model '{name}'; known: {', '.join(entry.name for entry in known)}.")
+    for facts in ENTRIES:
+        if facts.name == name:
+            return _entry(facts)
+    raise StudioError(f"There is no model '{name}'; known: {', '.join(facts.name for facts in ENTRIES)}.")
 
 
 def load_model(name: str = DEFAULT) -> SpeechLALM:
@@ -66,10 +73,15 @@ def load_model(name: str = DEFAULT) -> SpeechLALM:
     entry = find_model(name)
     if entry.problem is not None:
         raise StudioError(f"The model '{name}' cannot be loaded. {entry.problem}")
-    return _LOADERS[name](entry.weights)
+    module, _, function = entry.facts.loader.partition(":")
+    load: Callable[..., SpeechLALM] = getattr(importlib.import_module(module), function)
+    if entry.facts.repo is None:
+        return load(entry.weights)
+    return load(entry.facts.repo, revision=entry.facts.revision)
 
 
-def _load_embedded(weights: Path) -> SpeechLALM:
+def load_embedded(weights: Path) -> SpeechLALM:
+    """Load the model that ships with the studio from its folder."""
     import torch
 
     from studio.lalm import embedded
@@ -79,4 +91,13 @@ def _load_embedded(weights: Path) -> SpeechLALM:
     return embedded.load(weights)
 
 
-_LOADERS: dict[str, Callable[[Path], SpeechLALM]] = {DEFAULT: _load_embedded}
+def _entry(facts: ModelFacts) -> CatalogEntry:
+    if facts.repo is None:
+        folder = resources_dir() / facts.name
+        present = (folder / "model.safetensors").is_file()
+        lacking = None if present else f"Its weights are missing from '{folder}'; check the project out again."
+    else:
+        folder = store.snapshot(facts.repo, facts.revision)
+        present = store.is_whole(folder)
+        lacking = None if present else f"It is not downloaded; run: esn-studio models download {facts.name}"
+    return CatalogEntry(facts, folder, present, lacking)

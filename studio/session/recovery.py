@@ -58,7 +58,7 @@ def recoverable() -> list[Recoverable]:
             takes = len(document["takes"])
         except (StudioError, KeyError, TypeError, ValueError):
             continue
-        if takes and not _held(path):
+        if takes and not is_held(path):
             found.append(Recoverable(path, saved, takes))
     return found
 
@@ -72,7 +72,7 @@ def discard(path: Path) -> None:
 def prune() -> None:
     """Delete all but the newest unsaved sessions; those a window holds stay."""
     for path in _sessions()[KEPT:]:
-        if not _held(path):
+        if not is_held(path):
             discard(path)
 
 
@@ -80,7 +80,8 @@ def _sessions() -> list[Path]:
     return sorted(recovery_dir().glob(f"*{SUFFIX}"), reverse=True)
 
 
-def _held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Whether some window has the project open."""
     lock = FolderLock(path)
     try:
         if not lock.acquire():

@@ -95,12 +95,13 @@ class PlainSteps:
 @contextmanager
 def transformers_steps(model: EmbeddedLALM) -> Iterator[None]:
     """Decode with ``PlainSteps`` meanwhile."""
-    own = model._steps
-    model._steps = PlainSteps(model._network)  # type: ignore[assignment]
+    decoder = model.decoders.first
+    own = decoder.steps
+    decoder.steps = PlainSteps(decoder.network)  # type: ignore[assignment]
     try:
         yield
     finally:
-        model._steps = own
+        decoder.steps = own
 
 
 def plain(model: EmbeddedLALM, jobs: Sequence[Job]) -> list[GateStatistics]:
@@ -111,7 +112,7 @@ def plain(model: EmbeddedLALM, jobs: Sequence[Job]) -> list[GateStatistics]:
 
 def one_by_one(model: EmbeddedLALM, jobs: Sequence[Job]) -> list[GateStatistics]:
     """One at a time, everything stored, nothing known of a recording that was converted before."""
-    hooks = StoringHooks(model._network.gates())
+    hooks = StoringHooks(model.decoders.first.network.gates())
     counts = []
     for clips, emotion in jobs:
         for clip in clips:
@@ -164,7 +165,7 @@ def main() -> None:
     whole = max(clips, key=lambda clip: clip.seconds)
     for length in LENGTHS:
         clip = Clip(whole.samples[: round(length * whole.rate)], whole.rate, whole.name)
-        hooks = StoringHooks(model._network.gates())
+        hooks = StoringHooks(model.decoders.first.network.gates())
         model.convert([ConversionRequest(clip, "sad")])
         held = hooks.held()
         hooks.remove()

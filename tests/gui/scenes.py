@@ -88,7 +88,7 @@ class Stage:
         QTimer.singleShot(round(seconds * 1000), loop.quit)
         loop.exec()
 
-    def wait(self, met: Callable[[], bool], what: str) -> None:
+    def wait(self, met: Callable[[], object], what: str) -> None:
         """Run the event loop until a condition is met."""
         loop, late = QEventLoop(), QTimer()
         look = QTimer()

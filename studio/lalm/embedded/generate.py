@@ -203,10 +203,8 @@ class Generation:
     def _look(self, inputs: Tensor, speaking: list[int]) -> None:
         """Add what the rows that are ``speaking`` see of their source to their ``inputs``."""
         at = torch.tensor([[self._rows[self._live[index]].position] for index in speaking])
-        features, encoded, lengths = self._features, self._encoded, self._lengths
-        if len(speaking) < len(inputs):
-            features, encoded, lengths = features[speaking], encoded[speaking], lengths[speaking]
-        seen = self._network.at_source(features, encoded, lengths, at)
+        rows = torch.tensor(speaking) if len(speaking) < len(inputs) else None
+        seen = self._network.at_source(self._features, self._encoded, self._lengths, at, rows)
         inputs[speaking] += seen.embedding[:, 0]
         self._own[speaking] = seen.own[:, 0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -14,9 +13,7 @@ import numpy as np
 from studio.audio.clip import Clip, FloatArray
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
-from studio.esn.emosteer_hook import EmoSteer
 from studio.esn.statistics import GateStatistics
-from studio.esn.taps import GateTaps
 from studio.lalm.base import (
     LANGUAGE,
     AudioSink,
@@ -30,12 +27,12 @@ from studio.lalm.base import (
 )
 from studio.lalm.embedded import vocoder
 from studio.lalm.embedded.codec import Codec
+from studio.lalm.embedded.decoders import Decoders
 from studio.lalm.embedded.generate import Generation, Row
 from studio.lalm.embedded.network import EMOSTEER_SITE, Network
 from studio.lalm.embedded.sources import Sources
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
-from studio.lalm.embedded.steps import StepDecoder
 
 MODEL_ID = "embedded"
 TITLE = "Embedded"
@@ -48,8 +45,8 @@ _SILENCE = 1e-4
 class EmbeddedLALM:
     """A small speech LALM: one network with tapped gates, a codec and WORLD.
 
-    ``convert`` may be called by several threads at once: decoding takes turns, and one conversion's recordings are
-    analysed and its speech is synthesised while another is decoded. ``sources`` keeps analysed recordings.
+    ``convert`` may be called by several threads at once: ``decoders`` are lent to two of them at a time. ``sources``
+    keeps analysed recordings.
     """
 
     def __init__(self, network: Network, codec: Codec, revision: str) -> None:
@@ -57,13 +54,10 @@ class EmbeddedLALM:
         # Convolutions round differently at other lengths; in double precision no sample shows it: a streamed take
         # and one made at once are the same.
         self._codec = codec.eval().double()
-        self._steps = StepDecoder(self._network)
-        self._turn = threading.Lock()
         self.sources = Sources()
         config = network.config
         widths = (config.intermediate,) * len(network.gates())
-        self._taps = GateTaps(network.gates(), widths).install()
-        self._emosteer = EmoSteer(network.get_submodule(EMOSTEER_SITE), config.hidden).install()
+        self.decoders = Decoders(self._network, widths)
         digest = sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest()
         self._info = ModelInfo(
             model_id=MODEL_ID,
@@ -111,8 +105,8 @@ class EmbeddedLALM:
                 progress(sum(row.share * row.source.frames for row in rows) / whole)
                 speaker.advance()
 
-            with self._turn:
-                generation = Generation(self._network, self._steps, self._taps, self._emosteer, rows)
+            with self.decoders.lend() as own:
+                generation = Generation(own.network, own.steps, own.taps, own.emosteer, rows)
                 counts = generation.run(record=record, cancelled=cancelled, after_token=after_token)
             audio = speaker.finish()
         finally:
@@ -124,8 +118,7 @@ class EmbeddedLALM:
 
     def close(self) -> None:
         """Take all hooks off; the object is unusable afterwards."""
-        self._taps.remove()
-        self._emosteer.remove()
+        self.decoders.close()
 
     def _prepare(self, index: int, request: ConversionRequest) -> list[Piece]:
         if request.target not in EMOTIONS:

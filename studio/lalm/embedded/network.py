@@ -152,15 +152,19 @@ class Network(nn.Module):
         """Word embeddings [..., hidden] of token ids."""
         return self.model.embed_tokens(ids)
 
-    def at_source(self, features: Tensor, encoded: Tensor, lengths: Tensor, position: Tensor) -> Seen:
+    def at_source(
+        self, features: Tensor, encoded: Tensor, lengths: Tensor, position: Tensor, rows: Tensor | None = None
+    ) -> Seen:
         """The source at ``position`` [B, S] in 5 ms frames.
 
         ``features`` [B, T, 66] and ``encoded`` [B, T / 4, hidden] are read by linear interpolation, clamped to each
-        row's ``lengths`` [B] (in encoder frames).
+        row's ``lengths`` [B] (in encoder frames). With ``rows`` int64 [R], ``position`` [R, S] is of these rows only.
         """
+        if rows is not None:
+            lengths = lengths[rows]
         frames = position.unsqueeze(-1) / 2 + self.window
-        local = _interpolate(features, lengths * STRIDE, frames.flatten(1)).unflatten(1, frames.shape[1:])
-        context = _interpolate(encoded, lengths, (position / 2 + 2) / STRIDE - 0.5)
+        local = _interpolate(features, lengths * STRIDE, frames.flatten(1), rows).unflatten(1, frames.shape[1:])
+        context = _interpolate(encoded, lengths, (position / 2 + 2) / STRIDE - 0.5, rows)
         own = self.neutral.repeat(*position.shape, 1)
         for place, frame in enumerate(_PITCH_POINTS, ORDINAL_HEADS.index(1)):
             own[..., place] += local[:, :, frame - WINDOW.start, _PITCH] * (12 / SEMITONES.step)
@@ -254,14 +258,21 @@ def _inside(size: int, lengths: Tensor) -> Tensor:
     return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
 
 
-def _interpolate(values: Tensor, lengths: Tensor, at: Tensor) -> Tensor:
-    """Linear interpolation of [B, T, C] at fractional indices [B, S], clamped to the first ``lengths`` [B]."""
+def _interpolate(values: Tensor, lengths: Tensor, at: Tensor, rows: Tensor | None) -> Tensor:
+    """Linear interpolation of [B, T, C] at fractional indices [B, S], clamped to the first ``lengths`` [B].
+
+    Only of some ``rows`` where they are given; ``lengths`` and ``at`` are theirs.
+    """
     last = (lengths - 1).unsqueeze(1)
     at = torch.minimum(at.clamp(min=0), last)
     low = at.floor().long()
     high = torch.minimum(low + 1, last)
     weight = (at - low).unsqueeze(-1).to(values.dtype)
-    width = values.shape[2]
-    first = values.gather(1, low.unsqueeze(-1).expand(-1, -1, width))
-    second = values.gather(1, high.unsqueeze(-1).expand(-1, -1, width))
+    first, second = _frames_at(values, low, rows), _frames_at(values, high, rows)
     return first + (second - first) * weight
+
+
+def _frames_at(values: Tensor, at: Tensor, rows: Tensor | None) -> Tensor:
+    if rows is not None:  # without copying the others first
+        return values[rows.unsqueeze(1), at]
+    return values.gather(1, at.unsqueeze(-1).expand(-1, -1, values.shape[2]))

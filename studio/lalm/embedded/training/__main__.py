@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for analysed lines and checkpoints")
     parser.add_argument("--out", type=Path, help="folder for the weights (default: where they ship)")
     parser.add_argument("--codec-minutes", type=float, default=6.0)
-    parser.add_argument("--network-minutes", type=float, default=120.0)
+    parser.add_argument("--network-steps", type=int, default=3600)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     codec = options.work / "codec.safetensors"
     train_codec(load_lines(options.voices, options.work, NETWORK_LINES), codec, options.codec_minutes, options.seed)
-    plan = Plan(options.work, options.network_minutes, options.workers, options.seed)
+    plan = Plan(options.work, options.network_steps, options.workers, options.seed)
     if plan.workers > 1:
         (plan.work / MEETING).unlink(missing_ok=True)
         spawn(worker, (plan, options.voices), nprocs=plan.workers)

@@ -35,7 +35,13 @@ _WRONG_WORDS = 0.2
 _TRAFFIC_COST = 0.03
 """Price of moving prosody by one class: departures from the source take few gates, open only for what needs them.
 
-It falls to nothing with the learning rate, since any price also makes emotions fainter than they should be.
+It grows over the first fifth of a run, in which gates find what to carry, and falls to nothing with the learning rate,
+since any price also makes emotions fainter than they should be.
+"""
+_BACK_DOOR = 9.0
+"""Price, on top of the usual, of what passes through a closed gate (SiLU is not zero below zero).
+
+Without it emotions come to rest there from the start of a run: g > 0 never happens, and no mask finds their neurons.
 """
 
 _LEAST_SIZE = 1e-4
@@ -206,8 +212,9 @@ class _Traffic:
         share = F.one_hot(emotions, len(EMOTIONS)).float()
         share = share / share.sum(0).clamp(min=1)
         total = torch.zeros(())
-        for given, product, reach in zip(self._inputs, self._products, self._network.prosody_reach(), strict=True):
-            size = F.softplus(given.flatten(0, 1)[index].float()) + product.flatten(0, 1)[index].float().abs()
+        for inputs, products, reach in zip(self._inputs, self._products, self._network.prosody_reach(), strict=True):
+            given, passed = inputs.flatten(0, 1)[index].float(), products.flatten(0, 1)[index].float().abs()
+            size = F.softplus(given) + passed * (1 + _BACK_DOOR * (given < 0))
             roots = (share.T @ size + _LEAST_SIZE).sqrt() - _LEAST_SIZE**0.5
             total = total + (roots.sum(0).square() * reach.float()).sum() / len(EMOTIONS)
         return total
@@ -215,10 +222,10 @@ class _Traffic:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where and for how long to train; ``workers`` processes average their gradients."""
+    """Where and how many steps to train; ``workers`` processes average their gradients."""
 
     work: Path
-    minutes: float
+    steps: int
     workers: int = 2
     seed: int = 0
     config: NetworkConfig = field(default_factory=NetworkConfig)
@@ -258,8 +265,8 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
     lines = sorted(lines, key=lambda line: line.frames)
     queue: list[np.ndarray] = []
     started, saved, recent = time.monotonic() - elapsed, time.monotonic(), []
-    share = elapsed / 60 / plan.minutes
-    while share < 1:
+    while steps < plan.steps:
+        share = steps / plan.steps
         if not queue:
             order = np.argsort(np.arange(len(lines)) + rng.normal(0, 60, len(lines)))
             queue = [order[at : at + _SOURCES] for at in range(0, len(order), _SOURCES)]
@@ -269,10 +276,11 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
             group["lr"] = _LEARNING_RATE * min(1.0, (steps + 1) / 150) * (1 - share) + 1e-5
         batch = make_batch(chosen, codec, augmenter, _TARGETS, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, parts = losses(network, batch, smoothing, True, _TRAFFIC_COST * (1 - share))
+            loss, parts = losses(network, batch, smoothing, True, _TRAFFIC_COST * min(1.0, 5 * share) * (1 - share))
         optimiser.zero_grad()
         loss.backward()
-        share = _average(parameters, (time.monotonic() - started) / 60 / plan.minutes, plan.workers)
+        if plan.workers > 1:
+            _average(parameters, plan.workers)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         steps += 1
@@ -280,28 +288,21 @@ def train_network(rank: int, plan: Plan, lines: list[Line], held_out: list[Line]
         if rank == 0 and steps % 100 == 0:
             _report(steps, time.monotonic() - started, torch.stack(recent[-100:]).mean(0), "train")
             _report(steps, time.monotonic() - started, _validate(network, codec, held_out, smoothing), "valid")
-        if rank == 0 and (time.monotonic() - saved > _CHECKPOINT_SECONDS or share >= 1):
+        if rank == 0 and (time.monotonic() - saved > _CHECKPOINT_SECONDS or steps == plan.steps):
             _save(checkpoint, network, optimiser, parameters, time.monotonic() - started, steps)
             saved = time.monotonic()
     if plan.workers > 1:
         dist.destroy_process_group()
 
 
-def _average(parameters: list[nn.Parameter], share: float, workers: int) -> float:
-    """Average gradients (and the share of time used) over all processes."""
-    if workers == 1:
-        return share
-    used = [parameter for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat(
-        [parameter.grad.flatten() for parameter in used if parameter.grad is not None] + [torch.tensor([share])]
-    )
+def _average(parameters: list[nn.Parameter], workers: int) -> None:
+    """Average gradients over all processes."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= workers
-    at = 0
-    for parameter in used:
-        parameter.grad = flat[at : at + parameter.numel()].view_as(parameter).clone()
-        at += parameter.numel()
-    return float(flat[-1])
+    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 @torch.no_grad()

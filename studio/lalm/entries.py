@@ -1,0 +1,98 @@
+"""What is known of every model, as plain data; ``catalog`` says what of it can be loaded here.
+
+To add a model once its adapter works: write its ``ModelFacts`` here and put it into ``ENTRIES``; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+IN_PROCESS = "in process"
+
+GB = 10**9
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model by the name it is loaded with.
+
+    ``loader`` is ``module:function``; it is called with (source, revision=...), or with the folder alone when the model
+    ships with the studio (``repo`` None). ``gates``: modules whose gates can be steered and counted. ``disk``: bytes to
+    download, None when nothing is; ``memory``: estimated bytes per precision, working memory included. ``runtime``: in
+    process, or the environment it runs in.
+    """
+
+    name: str
+    title: str
+    description: str
+    loader: str
+    licence: str
+    gates: tuple[str, ...]
+    repo: str | None = None
+    revision: str | None = None
+    converts: bool = True
+    recognises: bool = False
+    streams: bool = False
+    batches: bool = False
+    disk: int | None = None
+    memory: Mapping[str, int] = field(default_factory=dict)
+    runtime: str = IN_PROCESS
+    remote_code: bool = False
+    needs_gpu: bool = False
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        """What it can do, in words."""
+        can = {
+            "convert": self.converts, "recognise": self.recognises, "stream": self.streams, "batch": self.batches,
+        }  # fmt: skip
+        return tuple(name for name, able in can.items() if able)
+
+
+ENTRIES: tuple[ModelFacts, ...] = (
+    ModelFacts(
+        name="embedded",
+        title="Embedded",
+        description="small speech LALM that ships with the studio; runs on the CPU; demo lines or content lock",
+        loader="studio.lalm.catalog:load_embedded",
+        licence="that of the studio",
+        gates=("language",),
+        streams=True,
+        batches=True,
+    ),
+    ModelFacts(
+        name="qwen2.5-omni-3b",
+        title="Qwen2.5-Omni 3B",
+        description="the smaller sibling of the paper's reference model",
+        loader="studio.lalm.qwen_omni:load",
+        licence="Qwen Research License (not for commercial use)",
+        gates=("language", "synthesis"),
+        repo="Qwen/Qwen2.5-Omni-3B",
+        revision="f75b40e3da2003cdd6e1829b1f420ca70797c34e",
+        recognises=True,
+        streams=True,
+        batches=True,
+        disk=12 * GB,
+        memory={"bf16": 13 * GIB},
+        needs_gpu=True,
+    ),
+    ModelFacts(
+        name="qwen2.5-omni-7b",
+        title="Qwen2.5-Omni 7B",
+        description="the reference model of the paper",
+        loader="studio.lalm.qwen_omni:load",
+        licence="Apache-2.0",
+        gates=("language", "synthesis"),
+        repo="Qwen/Qwen2.5-Omni-7B",
+        revision="ae9e1690543ffd5c0221dc27f79834d0294cba00",
+        recognises=True,
+        streams=True,
+        batches=True,
+        disk=int(22.4 * GB),
+        memory={"bf16": 22 * GIB, "8bit": 16 * GIB, "4bit": 13 * GIB},
+        needs_gpu=True,
+    ),
+)
+"""Those whose adapter is there, the default first."""

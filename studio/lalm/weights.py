@@ -1,0 +1,185 @@
+"""Weights in the Hugging Face cache: where they lie, whether they are whole, downloading and removing them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from studio.errors import Cancelled, StudioError
+from studio.lalm.entries import GB, ModelFacts
+from studio.progress import Progress, never, no_progress
+
+MARGIN = GB
+"""Bytes of the disk that a download leaves free."""
+
+
+def cache() -> Path:
+    """The hub's cache folder, by the environment variables huggingface_hub documents (its import takes too long here).
+
+    Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
+    """
+    set_to = os.environ.get("HF_HUB_CACHE")
+    if set_to:
+        return Path(set_to).expanduser()
+    home = os.environ.get("HF_HOME")
+    if home:
+        return Path(home).expanduser() / "hub"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "huggingface" / "hub"
+
+
+def storage(repo: str) -> Path:
+    """The folder of a repository within the cache, of all its revisions."""
+    return cache() / f"models--{repo.replace('/', '--')}"
+
+
+def snapshot(repo: str, revision: str | None) -> Path:
+    """The folder of one revision (None: main), there or not."""
+    folder = storage(repo)
+    if revision is None:
+        try:
+            revision = (folder / "refs" / "main").read_text().strip()
+        except OSError:
+            revision = "main"
+    return folder / "snapshots" / revision
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds a config and every shard its index names, or weights without an index."""
+    if not (folder / "config.json").is_file():
+        return False
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return (folder / "model.safetensors").is_file()
+    try:
+        shards = set(json.loads(index.read_text())["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+    return bool(shards) and all((folder / str(shard)).is_file() for shard in shards)
+
+
+def download(
+    facts: ModelFacts, *, progress: Progress = no_progress, cancelled: Callable[[], bool] = never
+) -> Path:  # fmt: skip
+    """Download what is still missing of a model, and return its folder.
+
+    Files that are there whole are kept when it stops, so that the next call goes on with the others. Raises Cancelled,
+    and StudioError when there is nothing to download, no network, no such repository or too little room.
+    """
+    if facts.repo is None:
+        raise StudioError(f"{facts.title} ships with the studio; there is nothing to download.")
+    from huggingface_hub import HfApi, hf_hub_download
+
+    with _in_words(facts):
+        found = HfApi().model_info(facts.repo, revision=facts.revision, files_metadata=True)
+    files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
+    if not files:
+        raise StudioError(f"The repository '{facts.repo}' holds no files; there is nothing to download.")
+    revision = found.sha or facts.revision or "main"
+    folder = storage(facts.repo) / "snapshots" / revision
+    total, done = sum(files.values()), sum(size for name, size in files.items() if (folder / name).is_file())
+    _check_room(facts, total - done)
+    meter = _meter(total, done, progress, cancelled)
+    for name in sorted(files, key=lambda name: (files[name], name)):
+        if (folder / name).is_file():
+            continue
+        if cancelled():
+            raise Cancelled
+        with _in_words(facts):
+            hf_hub_download(facts.repo, name, revision=revision, tqdm_class=meter)
+    if facts.revision is None:
+        reference = storage(facts.repo) / "refs" / "main"
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        reference.write_text(revision)
+    progress(1.0)
+    return folder
+
+
+def remove(facts: ModelFacts) -> int:
+    """Delete a model's files, all revisions, finished or not; returns the bytes freed. Raises StudioError."""
+    if facts.repo is None:
+        raise StudioError(f"{facts.title} ships with the studio and cannot be removed.")
+    folder = storage(facts.repo)
+    size = size_on_disk(facts)
+    if not folder.exists():
+        raise StudioError(f"{facts.title} is not downloaded; there is nothing to remove.")
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StudioError(f"'{folder}' cannot be deleted: {error.strerror or error}.") from error
+    return size
+
+
+def size_on_disk(facts: ModelFacts) -> int:
+    """Bytes a model's files take now."""
+    if facts.repo is None:
+        return 0
+    return sum(
+        path.stat().st_size for path in storage(facts.repo).rglob("*") if path.is_file() and not path.is_symlink()
+    )
+
+
+def _check_room(facts: ModelFacts, need: int) -> None:
+    place = cache()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if need + MARGIN > free:
+        raise StudioError(
+            f"{facts.title} needs {(need + MARGIN) / GB:.1f} GB on the disk of '{place}', which has {free / GB:.1f} GB "
+            "free; make room, or set HF_HOME to another disk."
+        )
+
+
+@contextmanager
+def _in_words(facts: ModelFacts) -> Iterator[None]:
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    broken: tuple[type[Exception], ...] = (OSError, *_transport_errors())
+    try:
+        yield
+    except GatedRepoError as error:
+        raise StudioError(
+            f"'{facts.repo}' asks for an agreement first: accept it on its page and log in with: hf auth login"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise StudioError(f"The hub has no repository '{facts.repo}' that can be read from here.") from error
+    except HfHubHTTPError as error:
+        raise StudioError(f"The hub refused {facts.title}: {str(error).splitlines()[0]}.") from error
+    except broken as error:
+        raise StudioError(
+            f"{facts.title} cannot be downloaded: the hub was not reached, or the connection broke "
+            f"({(str(error) or type(error).__name__).splitlines()[0]}); what arrived whole is kept, try again."
+        ) from error
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub's HTTP client raises without a connection: its name changed with version 2."""
+    found = (name for name in ("httpx2", "httpx") if find_spec(name) is not None)
+    return tuple(importlib.import_module(name).TransportError for name in found)
+
+
+def _meter(total: int, done: int, progress: Progress, cancelled: Callable[[], bool]) -> Any:
+    """A class in the shape of tqdm that reports the share of all files, and stops a download that was cancelled."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    state = {"bytes": done}
+
+    class Meter(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **keywords: Any) -> None:
+            super().__init__(*args, **keywords | {"disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if cancelled():
+                raise Cancelled
+            state["bytes"] += int(n or 0)
+            progress(min(1.0, state["bytes"] / max(1, total)))
+            return None
+
+    return Meter

@@ -1,0 +1,150 @@
+"""Downloading through huggingface_hub itself, from a stand-in of the hub on this machine; each in its own process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.weights import is_whole, snapshot
+
+REPO, SHA = "tiny/model", "a" * 40
+FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 4000}
+
+WORK = """
+import json, sys
+from studio.errors import Cancelled, StudioError
+from studio.lalm.entries import ModelFacts
+from studio.lalm.weights import download, remove
+facts = ModelFacts("tiny", "Tiny", "", "none:none", "none", (), repo="tiny/model", revision="a" * 40)
+shares = []
+stop_at = float(sys.argv[1])
+try:
+    where = str(download(facts, progress=shares.append, cancelled=lambda: bool(shares) and shares[-1] >= stop_at))
+except Cancelled:
+    where = "cancelled"
+except StudioError as error:
+    where = "error: " + str(error)
+freed = remove(facts) if "remove" in sys.argv else 0
+print(json.dumps([where, shares, freed]))
+"""
+
+
+class Hub(BaseHTTPRequestHandler):
+    asked: list[str] = []  # noqa: RUF012
+    broken = False
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+    def _answer(self, *, body: bool) -> None:
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        if self.path.startswith("/api/models/"):
+            listed = [{"rfilename": each, "size": len(content)} for each, content in FILES.items()]
+            content = json.dumps({"id": REPO, "sha": SHA, "siblings": listed}).encode()
+        elif name in FILES:
+            content = FILES[name]
+            if body:
+                self.asked.append(name)
+        else:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", SHA)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        if body:
+            self.wfile.write(content[:1000] if Hub.broken and name == "model.safetensors" else content)
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    Hub.asked.clear()
+    Hub.broken = False
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.daemon_threads = False
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def run(endpoint: str, home: Path, *words: str) -> tuple[str, list[float], int]:
+    environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", WORK, *words], env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    where, shares, freed = json.loads(done.stdout.splitlines()[-1])
+    return where, shares, freed
+
+
+def test_interrupted_resumed_and_removed(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    folder = snapshot(REPO, SHA)
+    where, _, _ = run(hub, tmp_path, "0.000001")
+    assert where == "cancelled"
+    assert (folder / "config.json").is_file()
+    assert not is_whole(folder)
+    where, shares, _ = run(hub, tmp_path, "2")
+    assert Path(where) == folder
+    assert is_whole(folder)
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    # What arrived whole the first time was not asked for again.
+    assert Hub.asked.count("config.json") == 1
+    _, _, freed = run(hub, tmp_path, "2", "remove")
+    assert freed >= sum(map(len, FILES.values()))
+    assert not folder.exists()
+
+
+def test_without_a_network_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where, _, _ = run(f"http://127.0.0.1:{port}", tmp_path, "2")
+    assert where.startswith("error: Tiny cannot be downloaded: the hub was not reached")
+    assert "\n" not in where
+
+
+def test_a_snapshot_is_whole_only_with_every_shard(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    assert not is_whole(tmp_path)
+    index = {"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    (tmp_path / "one.safetensors").touch()
+    assert not is_whole(tmp_path)
+    (tmp_path / "two.safetensors").touch()
+    assert is_whole(tmp_path)
+
+
+def test_every_entry_from_a_hub_is_pinned_and_sized() -> None:
+    for facts in ENTRIES[1:]:
+        assert isinstance(facts, ModelFacts)
+        assert len(facts.revision or "") == 40
+        assert facts.disk
+        assert facts.memory
