@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -29,6 +28,8 @@ class Clip:
         """The same clip resampled to ``rate`` Hz (itself when the rate is already right)."""
         if rate == self.rate:
             return self
+        import soxr  # here, because the environments of hosted models hold clips but not soxr
+
         return replace(self, samples=soxr.resample(self.samples, self.rate, rate).astype(np.float32), rate=rate)
 
     def fingerprint(self) -> str:

@@ -32,6 +32,7 @@ from studio.gui.filedialogs import FileDialogs
 from studio.gui.history import SpinBoxUndo
 from studio.gui.keys import ButtonKeys, Keys, KeysDialog
 from studio.gui.localize.heatmap import LocalizeView
+from studio.gui.localize.labels import labels_of
 from studio.gui.playback import STARTING
 from studio.gui.projectdialogs import ProjectDialogs
 from studio.gui.recent import RecentFiles
@@ -302,6 +303,7 @@ class MainWindow(QMainWindow):
         self.top.find_asked.connect(self.find_neurons)
         self.top.workspaces.chosen.connect(self.show_workspace)
         self.top.mask_asked.connect(self.files.ask_mask)
+        self.steering.vectors_asked.connect(self.files.ask_vectors)
         self.lanes.seek_asked.connect(playback.seek)
         self.lanes.scrub_asked.connect(playback.scrub)
         self.lanes.listen_asked.connect(playback.listen)
@@ -338,6 +340,8 @@ class MainWindow(QMainWindow):
         state.source_changed.connect(self._show_title)
         studio.projects.changed.connect(self._show_title)
         state.mask_changed.connect(lambda: self.localize.show_mask(state.mask))
+        for changed in (state.mask_changed, state.model_changed):
+            changed.connect(lambda: self.localize.heatmap.name_layers(labels_of(state)))
         state.steer_changed.connect(lambda: self.localize.heatmap.show_window(state.steer.layers))
         self.localize.window_chosen.connect(studio.choose_layers)
         self.theme.changed.connect(self._recolour)

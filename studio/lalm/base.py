@@ -38,7 +38,8 @@ class ModelInfo:
     in step with the words, not with time; an intensity curve then changes from word to word, each word of the
     transcript taking an equal share of the source's length. ``overlaps``: several threads may call ``convert`` at once,
     which is faster than one call after the other. ``emosteer_sites``: the path of a module whose input learned vectors
-    can shift, and its width.
+    can shift, and its width. ``layer_labels`` maps a module to what is to be said of each of its layers; neighbours of
+    one label belong together.
     """
 
     model_id: str
@@ -54,6 +55,7 @@ class ModelInfo:
     curve_in_words: bool = False
     overlaps: bool = False
     emosteer_sites: dict[str, int] = field(default_factory=dict)
+    layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 from studio.emotions import COLOURS, EMOTIONS
 from studio.gui import theme
 from studio.gui.formats import percent
+from studio.gui.localize.labels import spans
 from studio.gui.state import ShownMask
 from studio.gui.widgets.layout import small
 
@@ -35,6 +36,7 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._mask: ShownMask | None = None
         self._rows: list[str] = []
+        self._labels: tuple[str, ...] = ()
         self._window: tuple[int, int] | None = None
         self._counts = np.zeros((0, 0), dtype=np.int64)
         # Plain view boxes and axes: plot items bring menus and controls of their own, which nothing here needs.
@@ -98,6 +100,11 @@ class HeatmapView(pg.GraphicsLayoutWidget):
         rows = [mask.counts[emotion] for emotion in self._rows] if mask is not None else []
         self._counts = np.array(rows, dtype=np.int64).reshape(len(self._rows), layers)
         self._draw()
+
+    def name_layers(self, labels: tuple[str, ...]) -> None:
+        """Say beside the layers' numbers what the model says of them, one label each; none without labels."""
+        self._labels = labels
+        self._axes["layers"].setLabel(f"layer ({spans(labels)})" if labels else "layer")
 
     def show_window(self, window: tuple[int, int] | None) -> None:
         """Mark the layers that are steered."""
@@ -240,14 +247,17 @@ class HeatmapView(pg.GraphicsLayoutWidget):
             return
         row, layer = cell
         if row < 0:
-            self.hovered.emit(f"Layer {layer!s}: {int(self._counts[:, layer].sum())} neurons over all emotions")
+            self.hovered.emit(f"{self._name(layer)}: {int(self._counts[:, layer].sum())} neurons over all emotions")
             return
         count, total = int(self._counts[row, layer]), int(self._counts[row].sum())
         width = self._mask.widths[layer]
         self.hovered.emit(
-            f"Layer {layer!s}, {self._rows[row]}: {count} of {width} neurons, "
+            f"{self._name(layer)}, {self._rows[row]}: {count} of {width} neurons, "
             f"{percent(count / max(1, total))} of all {self._rows[row]} neurons"
         )
+
+    def _name(self, layer: int) -> str:
+        return f"Layer {layer}" + (f" ({self._labels[layer]})" if layer < len(self._labels) else "")
 
     def _click(self, event: Any) -> None:
         cell = self._cell_at(event.scenePos())

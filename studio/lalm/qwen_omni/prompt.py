@@ -24,17 +24,6 @@ SYSTEM = (
 )
 """The one system prompt the talker was trained with; emotion-agnostic."""
 
-_VOICES = {"surprise": "surprised"}
-
-
-def instruction(target: str) -> str:
-    """The user's words beside the recording, for a target emotion."""
-    voice = _VOICES.get(target, target)
-    return (
-        f"Convert the emotion of this recording to {target}: say exactly the same words as the speaker, and nothing "
-        f"else, in a {voice} voice."
-    )
-
 
 @dataclass(frozen=True, eq=False)
 class Prompt:

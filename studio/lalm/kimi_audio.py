@@ -1,0 +1,152 @@
+"""Kimi-Audio-7B-Instruct, driven through ``kimia_infer.api.kimia.KimiAudio`` (github.com/MoonshotAI/Kimi-Audio).
+
+Its 28 layers write text; a branch of 6 more (``mimo_layers``) leaves after layer 21 and writes speech tokens, in the
+same forward pass. Layers 22 to 27 therefore reach the voice through nothing but the text that is fed back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from studio.audio.clip import FloatArray
+from studio.errors import StudioError
+from studio.lalm import remote_code, wavefile
+from studio.lalm.base import LANGUAGE, SYNTHESIS, ModelInfo
+from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, seeded, with_gates
+from studio.lalm.passes import Passes, Site, find, tap
+
+MODEL_ID = "moonshotai/Kimi-Audio-7B-Instruct"
+TITLE = "Kimi-Audio"
+MAX_SECONDS = 30.0
+MAX_POSITIONS = 1500
+"""Prompt and answer together, 12.5 a second; ``generate`` sets it itself when it is to speak."""
+
+GREEDY = {"audio_temperature": 0.0, "text_temperature": 0.0}
+SAMPLED = {"audio_temperature": 0.8, "audio_top_k": 10, "text_temperature": 0.0}
+"""What the project's own example samples with."""
+
+GREEDY_SEED = 0
+"""The flow that turns tokens into sound draws noise even when they are decoded greedily."""
+
+TRUNK, TEXT_ONLY, AUDIO = "text and speech", "text only", "speech only"
+"""What the layers before and after the fork, and the branch, write."""
+
+
+class KimiAudio:
+    """A loaded ``KimiAudio`` whose sound-making is watched; ``close`` undoes it."""
+
+    passes_per_second = 12.5
+
+    def __init__(self, kimi: Any) -> None:
+        passes = Passes(find(kimi, "alm.model"))
+        self._sites = {
+            LANGUAGE: tap(find(kimi, "alm.model.layers"), passes),
+            SYNTHESIS: tap(find(kimi, "alm.model.mimo_layers"), passes),
+        }
+        self._kimi = kimi
+        self._seed = GREEDY_SEED
+        self._tokens: npt.NDArray[np.int64] | None = None
+        self._detokenize = kimi.detokenize_audio
+        kimi.detokenize_audio = self._make_sound
+
+    @property
+    def sites(self) -> Mapping[str, Site]:
+        """Gates by module; both run in every pass."""
+        return self._sites
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """What each layer can reach, by module."""
+        fork = int(self._kimi.alm.config.kimia_mimo_transformer_from_layer_index)
+        layers = len(self._sites[LANGUAGE].widths)
+        return {
+            LANGUAGE: tuple(TRUNK if layer <= fork else TEXT_ONLY for layer in range(layers)),
+            SYNTHESIS: (AUDIO,) * len(self._sites[SYNTHESIS].widths),
+        }
+
+    def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
+        """See :meth:`studio.lalm.guest.Guest.speak`."""
+        self._begin(seed)
+        with TemporaryDirectory() as folder, seeded(self._seed, next(self._kimi.alm.parameters()).device):
+            path = Path(folder) / "source.wav"
+            wavefile.write(path, heard, LISTENING_RATE)
+            sound, text = self._kimi.generate(
+                [
+                    {"role": "user", "message_type": "text", "content": says},
+                    {"role": "user", "message_type": "audio", "content": str(path)},
+                ],
+                output_type="both",
+                **(GREEDY if seed is None else SAMPLED),
+            )
+        if sound is None or self._tokens is None:
+            raise StudioError(
+                f"{TITLE} was loaded without what turns its tokens into sound; make its environment anew."
+            )
+        samples = np.asarray(sound.detach().float().cpu().view(-1).numpy(), dtype=np.float32)
+        if not len(samples):
+            raise StudioError(f"{TITLE} answered '{text}' but did not speak.")
+        passes = self._sites[LANGUAGE].passes
+        truncated = passes.prompt + passes.count >= MAX_POSITIONS
+        return Spoken(str(text).strip(), samples, self._tokens, truncated)
+
+    def close(self) -> None:
+        """Give the model its own methods back."""
+        del self._kimi.detokenize_audio
+
+    def _begin(self, seed: int | None) -> None:
+        self._seed = GREEDY_SEED if seed is None else seed
+        self._tokens = None
+
+    def _make_sound(self, tokens: torch.Tensor) -> torch.Tensor:
+        if not tokens.numel():
+            raise StudioError(f"{TITLE} wrote no speech token; try another recording or weaker steering.")
+        self._tokens = tokens[0].cpu().numpy().astype(np.int64)[:, None]
+        # Sound starts from the seed however many tokens were drawn, so that steered and unsteered voices compare.
+        torch.manual_seed(self._seed)
+        made = self._detokenize(tokens)
+        assert isinstance(made, torch.Tensor)
+        return made
+
+
+def wrap(kimi: Any, revision: str) -> GuestLALM:
+    """A loaded ``KimiAudio`` behind the protocol."""
+    guest = KimiAudio(kimi)
+    config = json.dumps(kimi.alm.config.to_dict(), sort_keys=True, default=str)
+    info = ModelInfo(
+        model_id=MODEL_ID,
+        revision=revision,
+        config_digest=sha256(config.encode()).hexdigest()[:16],
+        title=TITLE,
+        gates={},
+        rate=SPEAKING_RATE,
+        max_seconds=MAX_SECONDS,
+        layer_labels=guest.labels,
+    )
+    return GuestLALM(guest, with_gates(info, guest.sites))
+
+
+def load(folder: Path, *, agreed: str | None) -> GuestLALM:
+    """Load the checkpoint in ``folder`` in bf16, with its detokenizer.
+
+    ``agreed``: digest of the code the user agreed to run. Raises StudioError without it, and where CUDA, flash-attn or
+    ``kimia_infer`` are missing: the model's code runs with nothing else.
+    """
+    digest = remote_code.require_consent(TITLE, folder, agreed)
+    if not torch.cuda.is_available():
+        raise StudioError(f"{TITLE} needs a CUDA device, and this machine shows none.")
+    try:
+        from kimia_infer.api.kimia import KimiAudio as Kimi  # type: ignore[import-not-found]
+
+        kimi = Kimi(str(folder), load_detokenizer=True)
+    except ImportError as problem:
+        raise StudioError(f"The environment of {TITLE} is incomplete ({problem}); make it anew.") from problem
+    return wrap(kimi, remote_code.revision(folder, digest))

@@ -1,0 +1,60 @@
+"""Code that comes with a checkpoint: what it is, by its hash, and whether the user agreed to run exactly that.
+
+``trust_remote_code`` runs whatever Python lies in the model's folder. It is run here only when the hash of all of it is
+the one that was agreed to, so that an update of the checkpoint asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from studio.errors import StudioError
+
+_SHOWN = 12
+
+
+def code_files(folder: Path) -> list[Path]:
+    """The Python files of a checkpoint, in the order of their names."""
+    return sorted(path for path in folder.rglob("*.py") if path.is_file())
+
+
+def code_digest(folder: Path) -> str:
+    """SHA-256, as hex, over names and bytes of a checkpoint's Python files.
+
+    Raises StudioError when there is none: then it is no checkpoint with code of its own.
+    """
+    files = code_files(folder)
+    if not files:
+        raise StudioError(f"'{folder}' holds no Python code, which this model brings along; download it again.")
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def require_consent(title: str, folder: Path, agreed: str | None) -> str:
+    """The digest of a checkpoint's code, once it is what the user ``agreed`` to; raises StudioError otherwise."""
+    digest = code_digest(folder)
+    if agreed is None:
+        raise StudioError(
+            f"{title} runs {len(code_files(folder))} Python files of its own, from '{folder}' (SHA-256 "
+            f"{digest[:_SHOWN]}...); agree to running them first."
+        )
+    if agreed != digest:
+        raise StudioError(
+            f"The Python files of {title} in '{folder}' are not those you agreed to (SHA-256 {digest[:_SHOWN]}... "
+            f"instead of {agreed[:_SHOWN]}...); look at what changed and agree again, or restore them."
+        )
+    return digest
+
+
+def revision(folder: Path, digest: str) -> str:
+    """What masks and takes record: the hub's commit, where the folder is a snapshot of its cache, and the code's hash.
+
+    Not the same weights under another name: two revisions that differ in code alone differ here too.
+    """
+    commit = folder.name if folder.parent.name == "snapshots" else "local"
+    return f"{commit}+code.{digest[:16]}"

@@ -1,0 +1,190 @@
+"""Run by hand: the adapter of MiniCPM-o 4.5 on the model's own code, built tiny with random weights.
+
+    PYTHONPATH=. ENVIRONMENT/bin/python tests/models/check_minicpm_o.py --code FOLDER
+
+FOLDER holds the checkpoint's code and tokenizer files (github.com/OpenBMB/MiniCPM-o-Demo, folder MiniCPMO45, or the
+hub's openbmb/MiniCPM-o-4_5). The environment is the one docs/minicpm-kimi.md describes. It runs that code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from studio.errors import StudioError
+from studio.lalm import minicpm_o, remote_code
+from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
+from tests.models.reporting import SOURCE, Report, check_model, same, small_random, steering
+
+TEXT_TOKENS = 12
+
+TINY: dict[str, Any] = {
+    "model_type": "minicpmo",
+    "auto_map": {
+        "AutoConfig": "configuration_minicpmo.MiniCPMOConfig",
+        "AutoModel": "modeling_minicpmo.MiniCPMO",
+    },
+    "version": "4.5",
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "init_vision": False,
+    "vision_config": {"hidden_size": 32, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2},
+    "audio_config": {
+        "d_model": 32,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 128,
+        "decoder_layers": 1,
+        "decoder_attention_heads": 2,
+        "decoder_ffn_dim": 32,
+    },
+    "tts_config": {
+        "llm_dim": 64,
+        "hidden_size": 48,
+        "intermediate_size": 80,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "num_hidden_layers": 2,
+        "num_audio_tokens": 101,
+        "audio_bos_token_id": 7,
+        "text_eos_token_id": 8,
+        "top_p": 0.85,
+        "top_k": 25,
+        "repetition_penalty": 1.05,
+        "condition_type": "hidden_text_merge",
+        "audio_tokenizer_type": "s3tokenizer",
+        "s3_stream_generate": False,
+        "normalize_projected_hidden": True,
+    },
+}
+
+
+class StandInVocoder:
+    """A tone per token: CosyVoice2's and Token2wav's weights are not public code. 960 samples a token, 24 kHz."""
+
+    sample_rate = 24_000
+    broken = False
+
+    def token2wav(self, *, speech_token: torch.Tensor, **_: Any) -> Any:
+        """Speech tokens [1, T] to {"tts_speech": [1, samples]}, with noise drawn as the flow does."""
+        if self.broken:
+            raise RuntimeError("the flow went wrong")
+        tokens = speech_token.reshape(-1).float()
+        phase = torch.cumsum((100 + 5 * tokens).repeat_interleave(960) / 24_000, 0)
+        yield {"tts_speech": (0.2 * torch.sin(2 * torch.pi * phase) + 0.01 * torch.randn(len(phase)))[None]}
+
+
+def build(code: Path, folder: Path) -> Any:
+    """The tiny model, saved and loaded from ``folder`` like a checkpoint."""
+    # Named by the code for another make of accelerator; transformers looks for it before it runs a line.
+    sys.modules["flag_gems"] = ModuleType("flag_gems")
+    for path in code.iterdir():
+        if path.is_file() and path.suffix in {".py", ".json", ".txt"} and path.name != "config.json":
+            shutil.copy(path, folder)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=True)
+    tiny = TINY | {"vocab_size": len(tokenizer)}
+    tiny["tts_config"] = TINY["tts_config"] | {"num_text_tokens": len(tokenizer)}
+    (folder / "config.json").write_text(json.dumps(tiny))
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=True)
+    model = AutoModel.from_config(config, trust_remote_code=True, attn_implementation="sdpa").eval()
+    small_random(model)
+    config._name_or_path = model.config._name_or_path = str(folder)
+    model.tts.audio_tokenizer = StandInVocoder()
+    return model
+
+
+def end_text(model: Any, passes: Any) -> None:
+    """Random weights never end a text: the last two tokens are forced to be its end."""
+    words = AutoTokenizer.from_pretrained(model.config._name_or_path, trust_remote_code=True)
+    ends = {
+        TEXT_TOKENS - 2: words.convert_tokens_to_ids("<|tts_eos|>"),
+        TEXT_TOKENS - 1: words.convert_tokens_to_ids("<|im_end|>"),
+    }
+
+    def force(module: torch.nn.Module, args: Any, logits: torch.Tensor) -> torch.Tensor:
+        logits = logits.clone()
+        end = ends.get(passes.count)
+        if end is not None:
+            logits[..., end] = 1e4
+        return logits
+
+    model.llm.lm_head.register_forward_hook(force)
+
+
+def main() -> None:
+    """Print what ran and how it ended."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--code", type=Path, required=True)
+    code = parser.parse_args().code
+    report = Report("torch", "transformers", "minicpmo-utils", "librosa", "soundfile", "numpy")
+    minicpm_o.MAX_TEXT_TOKENS = TEXT_TOKENS
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = build(code, folder)
+        try:
+            minicpm_o.load(folder, agreed=None, device="cpu")
+            report.check("without consent nothing is loaded", False)
+        except StudioError as problem:
+            report.check(f"without consent nothing is loaded: {problem}", "agree" in str(problem))
+        lalm = minicpm_o.wrap(model, remote_code.revision(folder, remote_code.code_digest(folder)))
+        print(f"{type(model).__module__}.{type(model).__qualname__}, revision {lalm.info.revision}, {lalm.info.gates}")
+        guest = lalm._guest
+        end_text(model, guest.sites[LANGUAGE].passes)
+        for module in (LANGUAGE, SYNTHESIS):
+            check_model(report, lalm, module, guest.sites[module].passes)
+        check_sites(report, lalm)
+        check_errors(report, lalm, model)
+        lalm.close()
+        report.check(
+            "closing leaves no hook behind",
+            not any(m._forward_hooks for m in (*model.llm.model.modules(), *model.tts.modules())),
+        )
+    print("the end of the text was forced, since random weights find none")
+    report.did_not_run(
+        "real weights", "the vocoder (a tone per token stood in)", "CUDA, bf16", "the vision tower (not built)"
+    )
+    report.leave()
+
+
+def check_sites(report: Report, lalm: Any) -> None:
+    """Which module reaches what."""
+    rows = [ConversionRequest(SOURCE, "happy"), ConversionRequest(SOURCE, "happy", steering(lalm, SYNTHESIS, 3.0))]
+    plain, steered = lalm.convert(rows, module=SYNTHESIS)
+    report.check("steering the synthesis leaves the text alone", plain.text == steered.text)
+    heard: dict[int, list[Any]] = {0: [], 1: []}
+    both = lalm.convert(rows, module=SYNTHESIS, on_audio=lambda row, samples: heard[row].append(samples))
+    report.check(
+        "audio is handed over row by row", all(np.array_equal(heard[n][0], both[n].audio.samples) for n in (0, 1))
+    )
+    report.check("rows do not touch each other", same(both[0], plain) and same(both[1], steered))
+
+
+def check_errors(report: Report, lalm: Any, model: Any) -> None:
+    """What ``chat`` swallows must come out."""
+    model.tts.audio_tokenizer.broken = True
+    try:
+        lalm.convert([ConversionRequest(SOURCE, "sad")])
+        report.check("an error while speaking is raised", False)
+    except StudioError as problem:
+        report.check(
+            f"an error while speaking is raised: {str(problem)[-90:]!r}", "the flow went wrong" in str(problem)
+        )
+    model.tts.audio_tokenizer.broken = False
+
+
+if __name__ == "__main__":
+    main()
