@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from studio.gui.engine_thread import EngineThread, notice_of
 from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
-from studio.gui.state import ShownMask, StudioState
+from studio.gui.state import LEARNED, LearnedFile, ShownMask, StudioState
 from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ class ModelKeeper(QObject):
         info = loaded.model.info
         self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
 
+    def open_vectors(self, path: Path) -> None:
+        """Open a file of learned vectors and steer by it if it fits; otherwise one notice, and nothing changes."""
+        loaded = self.loaded
+        if loaded is None:
+            return
+        info = loaded.model.info
+        self._worker.submit("vectors", lambda _context: read_vectors(path, info), self._use_vectors)
+
     def open_module(self, module: str) -> None:
         """Steer another of the model's modules, with the first mask made for it; one sentence where there is none."""
         loaded = self.loaded
@@ -147,6 +155,12 @@ class ModelKeeper(QObject):
         self._state.set_mask(mask)
         self.masks_changed.emit()
 
+    def _use_vectors(self, vectors: LearnedFile) -> None:
+        steer = self._state.steer
+        held = {name: value for name, value in steer.strengths.items() if name in vectors.emotions}
+        strengths = held if steer.learned else {}
+        self._state.set_steer(replace(steer, mode=LEARNED, strengths=strengths, vectors=vectors))
+
     def _refuse_mask(self, error: BaseException) -> None:
         self.masks_changed.emit()
         self._worker.tell(error)
@@ -208,6 +222,15 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
         if mode in RANGES
     }
     return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, fingerprint, ranges)
+
+
+def read_vectors(path: Path, info: ModelInfo) -> LearnedFile:
+    """Read learned vectors and check that they fit; runs in the worker. Raises StudioError."""
+    from studio.esn.emosteer import EmoVectors
+
+    vectors = EmoVectors.load(path)
+    vectors.check_fits(info.model_id, info.emosteer_sites)
+    return LearnedFile(str(path), vectors.fingerprint(), vectors.emotions)
 
 
 def mask_of(module: str, known: Sequence[Path], info: ModelInfo) -> ShownMask:

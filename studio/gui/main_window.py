@@ -290,6 +290,7 @@ class MainWindow(QMainWindow):
         self.top.find_asked.connect(self.find_neurons)
         self.top.workspaces.chosen.connect(self.show_workspace)
         self.top.mask_asked.connect(self.files.ask_mask)
+        self.steering.vectors_asked.connect(self.files.ask_vectors)
         self.lanes.seek_asked.connect(playback.seek)
         self.lanes.scrub_asked.connect(playback.scrub)
         self.lanes.listen_asked.connect(playback.listen)
