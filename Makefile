@@ -2,6 +2,7 @@
 # make test    set up what is missing, then run the tests
 # make lint    ruff, mypy and the import contracts
 # make bench   the benchmarks: render speed, first sound, longest stall of the window
+# make test-models  the model adapters' tests on the oldest transformers they support, in .venv-models
 # make eval    add the packages that judge naturalness and speaker similarity
 # make clean   remove what was made here; make distclean the environment as well
 
@@ -9,7 +10,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export VENV PYTHON
 
-.PHONY: run test lint format bench eval clean distclean
+# Where the oldest supported transformers is; the pinned one is in VENV.
+MODELS_VENV := .venv-models
+export MODELS_VENV
+
+.PHONY: run test test-models lint format bench eval clean distclean
 
 run: $(VENV)/.installed
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" != Linux ]; then exec $(PY) -m studio; \
@@ -17,6 +22,9 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed $(VENV)/.system-test
 	$(PY) -m pytest $(ARGS)
+
+test-models: $(MODELS_VENV)/.installed
+	$(MODELS_VENV)/bin/python -m pytest -c .ci/models.ini --rootdir . tests/lalm/qwen_omni $(ARGS)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -40,7 +48,7 @@ clean:
 	find studio tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(MODELS_VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt .ci/setup
 	@.ci/setup system run
@@ -49,4 +57,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt .ci/setup
 
 $(VENV)/.system-test: .ci/setup | $(VENV)/.installed
 	@.ci/setup system test
+	@touch $@
+
+$(MODELS_VENV)/.installed: constraints.txt .ci/setup
+	@.ci/setup models
 	@touch $@

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from studio.pipelines.effects import Cell, Effect
     from studio.pipelines.evaluate import Evaluation, Group, Recogniser
 
-MEASURES = ("acoustics", "naturalness", "speaker")
+MEASURES = ("acoustics", "naturalness", "utmos", "speaker", "speaker-wavlm")
 
 
 def add_parsers(verbs: Any) -> None:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from studio.pipelines.identify import Event
     from studio.pipelines.workers import Workers
 
-JUDGE_HELP = "embedded (default), emotion2vec, or choice:MODULE:FUNCTION, which asks an audio language model"
+JUDGE_HELP = (
+    "embedded (default), emotion2vec, audio-flamingo-3, qwen2.5-omni, qwen3-omni, or choice:MODULE:FUNCTION, which "
+    "asks an audio language model of yours"
+)
 
 DEMO = "demo"
 """Names the corpus that ships."""

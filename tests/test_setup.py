@@ -37,7 +37,7 @@ def project() -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("group", ["dependencies", "build", "dev", "eval", "c2pa", "ray"])
+@pytest.mark.parametrize("group", ["dependencies", "build", "dev", "eval", "c2pa", "ray", "quantised"])
 def test_every_requirement_is_pinned(group: str) -> None:
     # A group may name others of this project.
     missing = {canonical(requirement) for requirement in project()[group]} - set(pins()) - {"esn-studio"}

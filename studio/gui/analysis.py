@@ -40,19 +40,21 @@ class Drawing:
 
 def draw(clip: Clip) -> Drawing:
     """Peaks, pitch and spectrum of a clip; takes up to a few tenths of a second."""
-    # Here and below: scipy and WORLD take a second to import, which the window does not wait for.
-    from studio.audio.pitch import pitch_track
-
-    peaks, peak = PeakPyramid(clip.samples), _peak(clip)
+    peaks = PeakPyramid(clip.samples)
+    peak = _peak(peaks)
     if clip.seconds > LONGEST_PITCH_SECONDS:
         return Drawing(clip, peaks, peak)
+    # Here and below: scipy and WORLD take a second to import, which neither the window nor a long recording waits for.
+    from studio.audio.pitch import pitch_track
+
     return Drawing(clip, peaks, peak, pitch_track(clip), spectrogram(clip))
 
 
 def draw_chunks(chunks: list[np.ndarray], rate: int) -> Drawing:
     """Peaks of a render that is still arriving."""
     clip = Clip(np.concatenate(chunks).astype(np.float32, copy=False), rate)
-    return Drawing(clip, PeakPyramid(clip.samples), _peak(clip))
+    peaks = PeakPyramid(clip.samples)
+    return Drawing(clip, peaks, _peak(peaks))
 
 
 def matched_gains(clips: Mapping[str, Clip]) -> dict[str, float]:
@@ -62,5 +64,9 @@ def matched_gains(clips: Mapping[str, Clip]) -> dict[str, float]:
     return dict(zip(clips, match_gains(list(clips.values())), strict=True))
 
 
-def _peak(clip: Clip) -> float:
-    return float(np.max(np.abs(clip.samples), initial=0.0))
+def _peak(peaks: PeakPyramid) -> float:
+    """The largest magnitude, without looking at every sample once more."""
+    if not len(peaks):
+        return 0.0
+    low, high = peaks.slice(0, len(peaks), 1)
+    return float(max(-low[0], high[0], 0.0))

@@ -11,6 +11,9 @@ from studio.judges.base import EmotionJudge
 
 DEFAULT = "embedded"
 EMOTION2VEC = "emotion2vec"
+FLAMINGO, QWEN2, QWEN3 = "audio-flamingo-3", "qwen2.5-omni", "qwen3-omni"
+"""Judges that ask an audio language model for the logits of its option letters."""
+
 CHOICE = "choice:"
 """Begins the name of a judge that asks an audio language model; its module and function follow."""
 
@@ -42,6 +45,10 @@ def judges() -> list[JudgeEntry]:
             "the acoustic judge of the paper; 16 kHz; downloads its weights once",
             'It needs a package that is not installed: pip install "funasr>=1.4"' if absent else None,
         ),
+        *(
+            JudgeEntry(name, title, f"{title} chooses one of five, by option-letter logits; {size}", _absent(hub))
+            for name, title, hub, size in _LISTENERS
+        ),
     ]
 
 
@@ -61,6 +68,15 @@ def load_judge(name: str = DEFAULT) -> EmotionJudge:
     return _LOADERS[name]()
 
 
+def _absent(hub: str) -> str | None:
+    """Why the model ``hub`` cannot be loaded: it is not in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(hub, "config.json"), str):
+        return None
+    return f"Its weights are not on this machine; fetch them with: hf download {hub}"
+
+
 def _load_embedded() -> EmotionJudge:
     from studio.judges import embedded
 
@@ -73,4 +89,35 @@ def _load_emotion2vec() -> EmotionJudge:
     return emotion2vec.load()
 
 
-_LOADERS: dict[str, Callable[[], EmotionJudge]] = {DEFAULT: _load_embedded, EMOTION2VEC: _load_emotion2vec}
+def _load_flamingo() -> EmotionJudge:
+    from studio.judges import options
+
+    return options.load_flamingo()
+
+
+def _load_qwen2() -> EmotionJudge:
+    from studio.judges import options
+
+    return options.load_qwen2()
+
+
+def _load_qwen3() -> EmotionJudge:
+    from studio.judges import options
+
+    return options.load_qwen3()
+
+
+_LISTENERS = (
+    (FLAMINGO, "Audio Flamingo 3", "nvidia/audio-flamingo-3-hf", "16.5 GB in bf16"),
+    (QWEN2, "Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "about 18 GB in bf16"),
+    (QWEN3, "Qwen3-Omni-30B-A3B", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "about 60 GB in bf16"),
+)
+"""Name, title, place on the hub, memory needed."""
+
+_LOADERS: dict[str, Callable[[], EmotionJudge]] = {
+    DEFAULT: _load_embedded,
+    EMOTION2VEC: _load_emotion2vec,
+    FLAMINGO: _load_flamingo,
+    QWEN2: _load_qwen2,
+    QWEN3: _load_qwen3,
+}

@@ -10,7 +10,7 @@ from studio.pipelines.evaluate import Measure
 
 
 def load_measure(name: str) -> Measure:
-    """The measure called ``name``: acoustics, naturalness or speaker.
+    """The measure called ``name``: acoustics, naturalness, utmos, speaker or speaker-wavlm.
 
     Raises StudioError when there is none of that name or its (optional) package is missing.
     """
@@ -26,7 +26,17 @@ def load_measure(name: str) -> Measure:
 
         speaker.load()
         return lambda audio, source: {"speaker": speaker.similarity(audio, source)}
-    raise StudioError(f"There is no measure '{name}'; choose acoustics, naturalness or speaker.")
+    if name == "utmos":
+        from studio.judges import utmos
+
+        utmos.load()
+        return lambda audio, source: {"utmos": utmos.utmos(audio)}
+    if name == "speaker-wavlm":
+        from studio.judges import wavlm
+
+        model = wavlm.load()
+        return lambda audio, source: {"speaker-wavlm": model.similarity(audio, source)}
+    raise StudioError(f"There is no measure '{name}'; choose acoustics, naturalness, utmos, speaker or speaker-wavlm.")
 
 
 def acoustics(audio: Clip, source: Clip) -> Mapping[str, float]:

@@ -100,6 +100,7 @@ class LanesView(QWidget):
         self._show_tracks()
         self.tracks.refresh()
         self.ruler.redraw()
+        self.curve.redraw()
 
     def show_heard(self, lane: str) -> None:
         """Mark the lane that is heard."""

@@ -93,6 +93,7 @@ class Segments(QWidget):
 
     def _build(self, buttons: dict[str, SegmentButton], name: str) -> None:
         self._name = name
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(name)
         self._buttons = buttons
         self._hints = {key: button.toolTip() for key, button in buttons.items()}

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
+import torch
 
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS
@@ -190,9 +191,14 @@ class QwenOmniLALM:
         ]
 
     def close(self) -> None:
-        """Take the taps off; the object is unusable afterwards."""
+        """Take the taps off and let go of the weights; the object is unusable afterwards. May be called again."""
         for taps in self._taps.values():
             taps.remove()
+        parts = vars(self).pop("parts", None)
+        vars(self).pop("stacks", None)
+        if parts is not None and parts.device.type == "cuda":
+            del parts
+            torch.cuda.empty_cache()
 
     def _prompt(self, request: ConversionRequest, module: str) -> Prompt:
         source, name, title = request.source, request.source.name or "The source", self._info.title

@@ -85,7 +85,7 @@ def load(
         title = model_id.rpartition("/")[2]
         _check_memory(title, config, chosen, device)
         prompter = Prompter(
-            AutoTokenizer.from_pretrained(where, **at),
+            _tokenizer(where, at),
             WhisperFeatureExtractor.from_pretrained(where, **at),
             config.thinker_config.audio_token_index,
         )
@@ -181,6 +181,13 @@ def _weights(where: str, at: dict[str, Any], config: Any, precision: Precision, 
     if quantised is None:
         model = model.to(device)
     return model.eval()
+
+
+def _tokenizer(where: str, at: dict[str, Any]) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(where, **at)
+    except Exception as error:  # tokenizers raises bare ones, for which transformers 4 then wants another package
+        raise StudioError(f"Qwen2.5-Omni cannot be loaded from '{where}': its tokenizer cannot be read.") from error
 
 
 def _speakers(where: str, at: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -104,7 +106,8 @@ def test_taps_that_do_nothing_change_no_bit(model: QwenOmniLALM, monkeypatch: py
         assert same(convert(model, zero)[0], baseline), mode
     assert same(convert(model, request, record=True)[0], baseline)
     bare = tiny.lalm(tiny.whole_model())
-    bare.close()
+    for taps in bare._taps.values():
+        taps.remove()
     with pytest.raises(TapError, match="not installed"):
         convert(bare, request)
     for method in ("begin", "positions", "end"):
@@ -150,11 +153,35 @@ def test_each_mode_is_the_models_own_generate_with_patched_gates(
 
 
 @pytest.mark.parametrize("module", [LANGUAGE, SYNTHESIS])
-def test_every_gate_is_tapped_once_per_pass(model: QwenOmniLALM, module: str) -> None:
-    made = convert(model, ConversionRequest(SHORT, "sad"), module=module, record=True)[0]
-    calls = [int(tap.calls) for tap in model._taps[module]._taps]
+def test_every_gate_is_tapped_once_per_pass(model: QwenOmniLALM, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = model._taps[module]
+    passes: list[int] = []
+    end = tapped.end
+    # It verifies that every gate was called that often.
+
+    def counting(forwards: int) -> Any:
+        passes.append(forwards)
+        return end(forwards)
+
+    monkeypatch.setattr(tapped, "end", counting)
+    stack = model.parts.thinker if module == LANGUAGE else model.parts.speech
+    calls = [0] * len(model.info.gates[module])
+
+    def count(layer: int) -> Callable[..., None]:
+        def hook(*args: object) -> None:
+            calls[layer] += 1
+
+        return hook
+
+    handles = [gate.register_forward_hook(count(layer)) for layer, gate in enumerate(gates(stack))]
+    try:
+        made = convert(model, ConversionRequest(SHORT, "sad"), module=module, record=True)[0]
+    finally:
+        for handle in handles:
+            handle.remove()
     # The prompt, then every word or codec id but the last is read back.
-    assert calls == [WORDS if module == LANGUAGE else CODES] * len(model.info.gates[module])
+    assert passes == [WORDS if module == LANGUAGE else CODES]
+    assert calls == passes * len(model.info.gates[module])
     heard = len(model.prompter.prompt(SHORT, instruction("sad")).ids)
     expected = heard + WORDS - 1 if module == LANGUAGE else heard + 2 + CODES - 1
     assert made.statistics is not None
@@ -307,6 +334,17 @@ def test_a_reply_without_a_word_is_a_moment_of_silence(model: QwenOmniLALM, monk
     assert not silent.audio.samples.any()
     assert np.array_equal(np.concatenate(heard), silent.audio.samples)
     assert other.text == convert(model, ConversionRequest(LONG, "happy"))[0].text
+
+
+def test_a_closed_model_lets_go_of_its_weights_and_hooks() -> None:
+    made = tiny.lalm(tiny.whole_model())
+    kept = weakref.ref(made.parts.talker)
+    hooked = gates(made.parts.thinker)
+    made.close()
+    made.close()
+    gc.collect()
+    assert kept() is None
+    assert not any(gate._forward_hooks for gate in hooked)
 
 
 def test_a_voice_ends_at_its_end_mark(model: QwenOmniLALM, monkeypatch: pytest.MonkeyPatch) -> None:
