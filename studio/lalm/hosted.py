@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import subprocess
@@ -93,11 +94,14 @@ class HostedLALM:
         job = {"kind": "convert", "batch": batch, "module": module, "record": record, "stream": on_audio is not None}
         self._send(job)
         asked = False
+        asked_at = math.inf
         try:
             while True:
                 if not asked and cancelled():
                     self._send({"kind": "cancel"})
                     asked = True
+                    asked_at = monotonic()
+                self._end_if_deaf(asked_at)
                 message = self._receive(self._patience, cancelled if not asked else never)
                 match message["kind"]:
                     case "progress" if not asked:
@@ -179,6 +183,12 @@ class HostedLALM:
         except BaseException:
             self.close()
             raise
+
+    def _end_if_deaf(self, asked_at: float) -> None:
+        """A model that computes on long after it was asked to stop is stopped with its process."""
+        if monotonic() - asked_at > self._patience:
+            self.close()
+            raise Cancelled
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from studio.lalm import embedded
 
@@ -26,3 +27,12 @@ def talkative():
 
 def greedy():
     return _Greedy()
+
+
+class _Deaf(_Greedy):
+    def convert(self, *args, **kwargs):
+        time.sleep(600)
+
+
+def deaf():
+    return _Deaf()

@@ -126,6 +126,16 @@ def test_out_of_memory_says_what_helps(requests):
         model.close()
 
 
+def test_a_model_that_does_not_hear_cancel_is_ended(requests):
+    model = HostedLALM((*HOST, "tests.lalm.hosted.hosts:deaf"), "Deaf", patience=2.0)
+    try:
+        with pytest.raises(Cancelled):
+            model.convert(requests, cancelled=lambda: True)
+        assert model.pid is None
+    finally:
+        model.close()
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [
