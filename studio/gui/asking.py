@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from studio.gui.state import ShownMask, Steer
 
 if TYPE_CHECKING:
+    from studio.esn.emosteer import EmoVectors
     from studio.session.settings import RenderSettings
 
 
@@ -20,8 +21,11 @@ def settings_of(steer: Steer, mask: ShownMask | None) -> RenderSettings:
     steer = steer.canonical()
     return RenderSettings(
         target=steer.target or "",
-        mode=Mode(steer.mode),
-        strengths=dict(steer.strengths),
+        mode=Mode.GAIN if steer.learned else Mode(steer.mode),
+        strengths={} if steer.learned else dict(steer.strengths),
+        alphas=dict(steer.strengths) if steer.learned else {},
+        emosteer_path=steer.vectors.path if steer.vectors is not None else None,
+        emosteer_sha=steer.vectors.fingerprint if steer.vectors is not None else None,
         mask_path=str(mask.path) if mask is not None else None,
         module=steer.module,
         layers=steer.layers,
@@ -30,3 +34,19 @@ def settings_of(steer: Steer, mask: ShownMask | None) -> RenderSettings:
         seed=steer.seed,
         content=Content(steer.content),
     )
+
+
+def vectors_of(steer: Steer) -> EmoVectors | None:
+    """The learned vectors that ``steer`` needs, read anew; raises StudioError when they are not what they were."""
+    from pathlib import Path
+
+    from studio.errors import StudioError
+    from studio.esn.emosteer import EmoVectors
+
+    steer = steer.canonical()
+    if not steer.learned or steer.vectors is None:
+        return None
+    vectors = EmoVectors.load(Path(steer.vectors.path))
+    if vectors.fingerprint() != steer.vectors.fingerprint:
+        raise StudioError(f"'{steer.vectors.path}' holds other learned vectors than when it was opened; open it again.")
+    return vectors

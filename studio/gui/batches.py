@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.engine import JobContext
 from studio.errors import Cancelled, StudioError
 from studio.gui.analysis import Drawing, draw
-from studio.gui.asking import settings_of
+from studio.gui.asking import settings_of, vectors_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.intensity import RANGES
 from studio.gui.loading import Loaded, ModelKeeper
@@ -82,9 +82,14 @@ class Batches(QObject):
     def blocked(self, emotion: str | None = None) -> str | None:
         """Why no batch can be rendered now, in a sentence; None when it can. ``emotion`` has to be in the mask."""
         reason = self._renders.blocked()
+        steer = self._state.steer
+        if reason is None and steer.learned:
+            if emotion is not None:
+                return "The search goes through a mask's strengths; render a ladder of alphas instead"
+            return None if steer.vectors is not None else "Choose a file of learned vectors first, under Mode"
         if reason is None and self._state.mask is None:
             return "Steering needs a mask: choose one in the toolbar"
-        if reason is None and self._state.steer.mode not in RANGES:
+        if reason is None and steer.mode not in RANGES:
             return "Deactivation has no strengths; choose another mode"
         mask = self._state.mask
         if reason is None and emotion is not None and mask is not None and emotion not in mask.emotions:
@@ -171,6 +176,7 @@ def _render_sheet(
         source.drawing.clip,
         [settings_of(steer, mask) for row in steers for steer in row],
         mask=mask.mask if mask is not None else None,
+        vectors=vectors_of(max((steer for row in steers for steer in row), key=lambda steer: not steer.is_baseline)),
         reference=source.reference,
         judge=loaded.judge,
         recognise=_recogniser(loaded, source),

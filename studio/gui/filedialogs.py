@@ -53,6 +53,18 @@ class FileDialogs(QObject):
             self._settings.setValue("folder/mask", str(Path(chosen).parent))
             self._studio.keeper.open_mask(Path(chosen))
 
+    def ask_vectors(self) -> None:
+        """Ask for a file of learned vectors and steer by it."""
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._window,
+            "Open learned vectors",
+            self._folder("vectors"),
+            "Learned vectors (*.emosteer.safetensors);;All files (*)",
+        )
+        if chosen:
+            self._settings.setValue("folder/vectors", str(Path(chosen).parent))
+            self._studio.keeper.open_vectors(Path(chosen))
+
     def ask_export(self) -> None:
         """Ask how and where to, and export takes."""
         takes = self._studio.state.takes

@@ -50,14 +50,17 @@ RANGES: dict[str, IntensityRange] = {
     "gain": IntensityRange(maximum=2.0, safe=0.5, strong=1.0),
     "add": IntensityRange(maximum=1.0, safe=0.15, strong=0.30),
     "clamp": IntensityRange(maximum=0.5, safe=0.05, strong=0.10),
+    # Alpha of learned vectors: arXiv 2601.22873, figure 3: accuracy rises up to 3 and drops at 4.
+    "learned": IntensityRange(maximum=4.0, safe=1.5, strong=3.0),
 }
 """Modes with a strength; ``deactivate`` has none, it is on or off."""
 
-MODES: tuple[str, ...] = ("gain", "add", "clamp", "deactivate")
+MODES: tuple[str, ...] = ("gain", "add", "clamp", "deactivate", "learned")
 
 MODE_HELP: dict[str, str] = {
     "gain": "Scale the neurons: g becomes (1 + a) g",
     "add": "Shift the neurons: g becomes g + a",
     "clamp": "Hold the neurons up: g becomes max(g, a)",
     "deactivate": "Silence the neurons: g becomes 0",
+    "learned": "Shift a hidden state by learned vectors, a file of its own: h becomes h + alpha eps h W",
 }

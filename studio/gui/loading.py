@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from studio.gui.engine_thread import EngineThread, notice_of
 from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
-from studio.gui.state import ShownMask, StudioState
+from studio.gui.state import LEARNED, LearnedFile, ShownMask, StudioState
 from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Loaded:
     """A model ready to render, the judges for its takes, and the masks that fit it, the default first.
 
     ``listener`` hears what takes say, ``measurer`` how natural they sound and in whose voice; ``lacking`` says what
-    could not be loaded.
+    could not be loaded; ``name`` is the model's in the catalog.
     """
 
     model: SpeechLALM
@@ -38,6 +39,7 @@ class Loaded:
     masks: Sequence[Path] = ()
     lacking: Sequence[str] = ()
     measurer: Measurer | None = None
+    name: str = "embedded"
 
 
 STILL_LOADING = "The model is still loading"
@@ -65,6 +67,7 @@ class ModelKeeper(QObject):
         self.status = ""
         self.problem: str | None = STILL_LOADING
         self.taken: str | None = None
+        self.changing = False
 
     @property
     def loading(self) -> bool:
@@ -76,6 +79,16 @@ class ModelKeeper(QObject):
         self._say("Loading model…")
         self._worker.submit("model", self._loader, self._take_in, failed=self._fail, progress=self.progress.emit)
 
+    def choose(self, name: str) -> None:
+        """Load another model in place of the one in use, which stays when that fails."""
+        if self.taken is not None or self.changing:
+            return
+        self.changing = True
+        self._say("Loading model…")
+        self._worker.submit(
+            "model", partial(load_named, name=name), self._take_in, failed=self._fail, progress=self.progress.emit
+        )
+
     def open_mask(self, path: Path) -> None:
         """Open a mask file and use it if it fits; otherwise one notice, and the mask in use stays."""
         loaded = self.loaded
@@ -83,6 +96,14 @@ class ModelKeeper(QObject):
             return
         info = loaded.model.info
         self._worker.submit("mask", lambda _context: read_mask(path, info), self._use_mask, failed=self._refuse_mask)
+
+    def open_vectors(self, path: Path) -> None:
+        """Open a file of learned vectors and steer by it if it fits; otherwise one notice, and nothing changes."""
+        loaded = self.loaded
+        if loaded is None:
+            return
+        info = loaded.model.info
+        self._worker.submit("vectors", lambda _context: read_vectors(path, info), self._use_vectors)
 
     def open_module(self, module: str) -> None:
         """Steer another of the model's modules, with the first mask made for it; one sentence where there is none."""
@@ -115,14 +136,15 @@ class ModelKeeper(QObject):
     def close(self) -> None:
         """Free the model."""
         if self.loaded is not None:
-            self.loaded.model.close()
-            for helper in (self.loaded.listener, self.loaded.measurer):
-                if helper is not None:
-                    helper.close()
+            close_loaded(self.loaded)
             self.loaded = None
 
     def _take_in(self, loaded: Loaded) -> None:
-        self.loaded = loaded
+        old, self.loaded, self.changing = self.loaded, loaded, False
+        if old is not None:
+            # Behind whatever still renders with it.
+            self._worker.submit("free", lambda _context: close_loaded(old), lambda _done: None)
+            self._state.set_mask(None)
         self.masks = list(loaded.masks)
         self.problem = None
         self._say(f"{loaded.model.info.title} ready")
@@ -136,6 +158,11 @@ class ModelKeeper(QObject):
 
     def _fail(self, error: BaseException) -> None:
         notice = notice_of(error)
+        self.changing = False
+        if self.loaded is not None:
+            self._say(f"{self.loaded.model.info.title} ready")
+            self.notice.emit(notice)
+            return
         self.problem = "No model is loaded"
         self._say("No model")
         self.loaded_changed.emit()
@@ -147,6 +174,12 @@ class ModelKeeper(QObject):
         self._state.set_mask(mask)
         self.masks_changed.emit()
 
+    def _use_vectors(self, vectors: LearnedFile) -> None:
+        steer = self._state.steer
+        held = {name: value for name, value in steer.strengths.items() if name in vectors.emotions}
+        strengths = held if steer.learned else {}
+        self._state.set_steer(replace(steer, mode=LEARNED, strengths=strengths, vectors=vectors))
+
     def _refuse_mask(self, error: BaseException) -> None:
         self.masks_changed.emit()
         self._worker.tell(error)
@@ -156,26 +189,39 @@ class ModelKeeper(QObject):
         self.status_changed.emit(status)
 
 
+def close_loaded(loaded: Loaded) -> None:
+    """Free a model and what came with it."""
+    loaded.model.close()
+    for helper in (loaded.listener, loaded.measurer):
+        if helper is not None:
+            helper.close()
+
+
 def load_default(context: JobContext) -> Loaded:
     """Load the default model of the catalog and its judges; runs in the worker."""
+    return load_named(context)
+
+
+def load_named(context: JobContext, name: str = "embedded") -> Loaded:
+    """Load a model of the catalog and its judges; runs in the worker."""
     context.progress(0.02)
     # The collector would stop every thread, the window's too, again and again over the growing heap of modules; what
     # was loaded stays for good and need not be looked at in later rounds either.
     gc.disable()
     try:
-        return _load_default(context)
+        return _load(context, name)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _load_default(context: JobContext) -> Loaded:
+def _load(context: JobContext, name: str) -> Loaded:
     import torch  # noqa: F401 - the longest import of all, which the progress shows
 
     context.progress(0.4)
     from studio.lalm.catalog import load_model
 
-    model = load_model()
+    model = load_model(name)
     context.progress(0.8)
     from studio.session.masks import fitting_masks
 
@@ -190,7 +236,7 @@ def _load_default(context: JobContext) -> Loaded:
     except StudioError as error:
         lacking.append(f"Takes are not judged. {error}")
     listener = Listener(frozenset(line.text for line in demo_lines() if line.text))
-    return Loaded(model, judge, listener, masks, lacking, Measurer())
+    return Loaded(model, judge, listener, masks, lacking, Measurer(), name)
 
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:
@@ -208,6 +254,15 @@ def read_mask(path: Path, info: ModelInfo) -> ShownMask:
         if mode in RANGES
     }
     return ShownMask(mask, name, path, tuple(mask.widths), counts, facts, module, fingerprint, ranges)
+
+
+def read_vectors(path: Path, info: ModelInfo) -> LearnedFile:
+    """Read learned vectors and check that they fit; runs in the worker. Raises StudioError."""
+    from studio.esn.emosteer import EmoVectors
+
+    vectors = EmoVectors.load(path)
+    vectors.check_fits(info.model_id, info.emosteer_sites)
+    return LearnedFile(str(path), vectors.fingerprint(), vectors.emotions)
 
 
 def mask_of(module: str, known: Sequence[Path], info: ModelInfo) -> ShownMask:

@@ -78,7 +78,9 @@ class PanelPresets(QObject):
         """What the panel would show."""
         state, kept = self._state, read_panel(self._presets[name])
         now, mask, model = state.steer, state.mask, state.model
-        held = {key: value for key, value in kept.strengths.items() if mask is None or key in mask.emotions}
+        held = {
+            key: value for key, value in kept.strengths.items() if kept.learned or mask is None or key in mask.emotions
+        }
         fits = kept.layers is not None and mask is not None and kept.layers[1] < mask.layers
         contents = [str(mode) for mode in model.content_modes] if model is not None else []
         return replace(

@@ -14,7 +14,7 @@ from studio.audio.clip import FloatArray
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, draw_chunks
-from studio.gui.asking import settings_of
+from studio.gui.asking import settings_of, vectors_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
@@ -101,7 +101,10 @@ class Renders(QObject):
             return too_long
         if state.steer.target is None:
             return "Choose a target emotion first"
-        if not (state.steer.is_baseline or state.bypass) and state.mask is None:
+        steers = not (state.steer.is_baseline or state.bypass)
+        if steers and state.steer.learned and state.steer.vectors is None:
+            return "Choose a file of learned vectors first, under Mode"
+        if steers and not state.steer.learned and state.mask is None:
             return "Steering needs a mask: choose one in the toolbar"
         return None
 
@@ -190,7 +193,8 @@ class Renders(QObject):
         return now.reference == then.reference or (now.read and then.reference is None)
 
     def _same_mask(self, arriving: _Arriving) -> bool:
-        return arriving.steer.is_baseline or arriving.mask is self._state.mask
+        steer = arriving.steer
+        return steer.is_baseline or steer.learned or arriving.mask is self._state.mask
 
     def _plan(self) -> dict[str, Steer]:
         """What belongs into which lane."""
@@ -230,7 +234,7 @@ class Renders(QObject):
     def _known(self, steer: Steer, source: Source) -> ShownTake | None:
         """The newest take that was made of this source in just this way."""
         for shown in reversed(self._state.takes):
-            same_mask = steer.is_baseline or shown.mask is self._state.mask
+            same_mask = steer.is_baseline or steer.learned or shown.mask is self._state.mask
             if shown.steer == steer and shown.source is source.drawing.clip and same_mask:
                 return shown
         return None
@@ -368,6 +372,7 @@ def _work(loaded: Loaded, arriving: _Arriving, context: JobContext) -> Result:
         source.drawing.clip,
         [settings],
         mask=mask.mask if mask is not None else None,
+        vectors=vectors_of(arriving.steer),
         reference=reference,
         judge=loaded.judge,
         recognise=recognise,

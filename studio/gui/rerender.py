@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from studio.engine import JobContext
+from studio.gui.asking import vectors_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.state import ShownTake
@@ -70,4 +71,5 @@ def _work(loaded: Loaded, shown: ShownTake, context: JobContext) -> Comparison:
     from studio.session.reproduce import render_again
 
     mask = shown.mask.mask if shown.mask is not None else None
-    return render_again(loaded.model, shown.take, mask, progress=context.progress, cancelled=context.cancelled)
+    vectors = vectors_of(shown.steer)
+    return render_again(loaded.model, shown.take, mask, vectors, progress=context.progress, cancelled=context.cancelled)

@@ -29,11 +29,30 @@ TRACKS: tuple[str, ...] = ("waveform", "pitch", "energy", "spectrogram")
 """What every lane can draw."""
 
 
+LEARNED = "learned"
+"""The mode in which learned vectors steer instead of a mask's neurons; strengths are alphas."""
+
+
+@dataclass(frozen=True)
+class LearnedFile:
+    """A file of learned vectors that was read: where it is, what it held, and for which emotions."""
+
+    path: str
+    fingerprint: str
+    emotions: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return Path(self.path).name.removesuffix(".safetensors").removesuffix(".emosteer")
+
+
 @dataclass(frozen=True)
 class Steer:
     """The steering panel's values; plain strings, so that showing them needs no model code.
 
     ``muted`` emotions keep their strength on the panel and count as 0; ``automation`` is the intensity curve.
+    ``vectors`` is the file of learned vectors, whose alphas the strengths are in the mode ``learned``.
     """
 
     target: str | None = None
@@ -46,6 +65,12 @@ class Steer:
     content: str = "free"
     automation: tuple[Point, ...] | None = None
     muted: frozenset[str] = frozenset()
+    vectors: LearnedFile | None = None
+
+    @property
+    def learned(self) -> bool:
+        """Whether learned vectors steer, and not neurons."""
+        return self.mode == LEARNED
 
     @property
     def heard(self) -> dict[str, float]:
@@ -69,6 +94,7 @@ class Steer:
             module="language",
             automation=None,
             muted=frozenset(),
+            vectors=None,
         )
 
     def canonical(self) -> Steer:
@@ -77,7 +103,10 @@ class Steer:
             return self.baseline()
         level = self.automation is not None and all(share == 1.0 for _, share in self.automation)
         automation = None if level else self.automation
-        return replace(self, strengths=self.heard, muted=frozenset(), automation=automation)
+        heard = replace(self, strengths=self.heard, muted=frozenset(), automation=automation)
+        if self.learned:  # where in the network a mask steers says nothing then
+            return replace(heard, layers=None, scope="all", module="language")
+        return replace(heard, vectors=None)
 
     def mute(self, emotion: str) -> Steer:
         """With an emotion muted, or heard again."""
@@ -287,7 +316,8 @@ class StudioState(QObject):
         """
         self.mask = mask
         if mask is not None:
-            held = {name: value for name, value in self.steer.strengths.items() if name in mask.emotions}
+            kept = self.steer.learned
+            held = {name: value for name, value in self.steer.strengths.items() if kept or name in mask.emotions}
             layers = self.steer.layers
             fits = layers is not None and layers[1] < mask.layers and mask.module == self.steer.module
             self.set_steer(replace(self.steer, strengths=held, layers=layers if fits else None, module=mask.module))

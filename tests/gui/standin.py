@@ -40,6 +40,7 @@ INFO = ModelInfo(
     max_seconds=20.0,
     content_modes=(Content.FREE, Content.LOCK),
     streams=True,
+    emosteer_sites={"read_out": 4},
 )
 _PITCH = {"neutral": 1.0, "happy": 1.12, "angry": 1.08, "sad": 0.9, "surprise": 1.2}
 
@@ -88,6 +89,8 @@ class StandIn:
         if self.fails_with is not None:
             raise self.fails_with
         strength = max(request.steering.strengths.values()) if request.steering is not None else 0.0
+        if request.emosteer is not None:
+            strength = max(request.emosteer.alphas.values()) / 3
         source = request.source.at_rate(RATE).samples
         factor = 1.0 + (_PITCH[request.target] - 1.0) * (0.4 + strength)
         shifted = soxr.resample(source, RATE * factor, RATE).astype(np.float32)

@@ -40,6 +40,7 @@ class SteeringPanel(QWidget):
     bypass_asked = Signal(bool)
     sheet_asked = Signal()
     auto_asked = Signal()
+    vectors_asked = Signal()
 
     def __init__(self, state: StudioState, presets: PanelPresets) -> None:
         super().__init__()
@@ -49,6 +50,8 @@ class SteeringPanel(QWidget):
         self.targets = EmotionButtons("Target emotion")
         self.presets = PresetButton(state, presets)
         self.modes = Segments({mode: mode for mode in MODES}, name="Mode", hints=MODE_HELP)
+        self.vectors_button = QPushButton()
+        self.vectors_button.setAccessibleName("File of learned vectors")
         self.rows = {emotion: IntensityRow(emotion) for emotion in TARGETS}
         self.scale = ZoneScale()
         self.reset_button = link("reset", "Set all intensities to zero")
@@ -114,7 +117,7 @@ class SteeringPanel(QWidget):
             layout.addSpacing(8)
 
         section(self.targets)
-        section(heading("Mode", self.presets), self.modes)
+        section(heading("Mode", self.presets), self.modes, self.vectors_button)
         intensities = QVBoxLayout()
         intensities.setSpacing(0)
         layout.addWidget(heading("Intensity", self.auto_button, self.reset_button))
@@ -164,6 +167,7 @@ class SteeringPanel(QWidget):
             row.edited.connect(self._choose_strength)
             row.label.mute_asked.connect(partial(self._mute, row.emotion))
             row.label.solo_asked.connect(partial(self._solo, row.emotion))
+        self.vectors_button.clicked.connect(self.vectors_asked)
         self.reset_button.clicked.connect(self._reset)
         self.strip.window_chosen.connect(lambda window: state.set_steer(replace(state.steer, layers=window)))
         self.first.valueChanged.connect(lambda value: self._choose_layers(value, max(value, self.last.value())))
@@ -229,17 +233,37 @@ class SteeringPanel(QWidget):
         explain(
             self.reset_button, any(steer.strengths.values()), "All intensities are zero", "Set all intensities to zero"
         )
+        self._show_vectors()
         self._show_layers()
+
+    def _show_vectors(self) -> None:
+        """The file of learned vectors where they steer, and which emotions can be steered."""
+        steer, mask = self._state.steer, self._state.mask
+        self.vectors_button.setVisible(steer.learned)
+        name = steer.vectors.name if steer.vectors is not None else ""
+        self.vectors_button.setText(f"Vectors: {name}" if name else "Choose learned vectors…")
+        self.vectors_button.setToolTip(
+            f"{steer.vectors.path}; choose another file of learned vectors"
+            if steer.vectors is not None
+            else "Open a file that esn-studio emosteer train wrote"
+        )
+        for emotion, row in self.rows.items():
+            if steer.learned:
+                held = steer.vectors is not None and emotion in steer.vectors.emotions
+                missing = (
+                    f"No vector was learned for {emotion}"
+                    if steer.vectors is not None
+                    else ("No learned vectors are open: choose a file under Mode")
+                )
+            else:
+                held = mask is not None and emotion in mask.emotions
+                missing = f"This mask holds no neurons for {emotion}" if mask is not None else "No mask is open"
+            row.allow(None if held else missing)
 
     def _show_mask(self) -> None:
         mask = self._state.mask
-        for emotion, row in self.rows.items():
-            held = mask is not None and emotion in mask.emotions
-            missing = f"This mask holds no neurons for {emotion}" if mask is not None else "No mask is open"
-            row.allow(None if held else missing)
         self._show_steer()
         for box in (self.first, self.last):
-            explain(box, mask is not None, "No mask is open", box.accessibleName())
             box.blockSignals(True)
             box.setMaximum(mask.layers - 1 if mask is not None else 0)
             box.blockSignals(False)
@@ -251,9 +275,16 @@ class SteeringPanel(QWidget):
         first, last = steer.layers or (0, top)
         show_number(self.first, first)
         show_number(self.last, last)
-        explain(self.all_layers, steer.layers is not None, "All layers are steered", "Steer all layers again")
+        everywhere = "Learned vectors have no layers" if steer.learned else "All layers are steered"
+        explain(self.all_layers, steer.layers is not None and not steer.learned, everywhere, "Steer all layers again")
+        reason = "Learned vectors have no layers" if steer.learned else "No mask is open"
+        for box in (self.first, self.last):
+            explain(box, mask is not None and not steer.learned, reason, box.accessibleName())
         shown = _leading(steer.strengths, steer.target)
-        if mask is None or not mask.emotions:
+        if steer.learned:
+            self.strip.setToolTip("Learned vectors have no layers: they act on one hidden state")
+            self.strip.show_counts([], "", "")
+        elif mask is None or not mask.emotions:
             self.strip.setToolTip("The mask's neurons per layer appear here")
             self.strip.show_counts([], "", "")
         else:
