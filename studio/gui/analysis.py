@@ -40,13 +40,13 @@ class Drawing:
 
 def draw(clip: Clip) -> Drawing:
     """Peaks, pitch and spectrum of a clip; takes up to a few tenths of a second."""
-    # Here and below: scipy and WORLD take a second to import, which the window does not wait for.
-    from studio.audio.pitch import pitch_track
-
     peaks = PeakPyramid(clip.samples)
     peak = _peak(peaks)
     if clip.seconds > LONGEST_PITCH_SECONDS:
         return Drawing(clip, peaks, peak)
+    # Here and below: scipy and WORLD take a second to import, which neither the window nor a long recording waits for.
+    from studio.audio.pitch import pitch_track
+
     return Drawing(clip, peaks, peak, pitch_track(clip), spectrogram(clip))
 
 
