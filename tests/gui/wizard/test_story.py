@@ -1,4 +1,4 @@
-"""From the first page to a saved mask with the model that ships, paused and gone on with in between."""
+"""From the first page to a saved mask with the model that ships, paused, cancelled and gone on with in between."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ def test_from_a_folder_of_speech_to_a_mask_in_the_studio(
     assert search.snapshot is not None
     assert search.snapshot.done < 8
     assert window.studio.keeper.taken is None
+    press(wizard.run.go)
+    press(wizard.run.cancel)
+    wait_for_stage(qtbot, search, Stage.CANCELLED)
+    assert search.unfinished.folders() == []
     press(wizard.run.go)
     wait_for_stage(qtbot, search, Stage.FINISHED)
     assert search.snapshot.done == len(search.results.attempts) == 8
