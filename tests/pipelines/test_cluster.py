@@ -141,7 +141,9 @@ def test_the_command_line_uses_the_cluster(cluster, tmp_path, capsys):
 
 
 def test_what_is_not_there_is_one_sentence(cluster):
-    sentence = "A machine of the Ray cluster cannot convert: There is no model 'absent'; known: embedded."
+    with pytest.raises(StudioError) as here:
+        load_model("absent")
+    sentence = f"A machine of the Ray cluster cannot convert: {here.value}"
     with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"), RayWorkers("auto", "absent", "embedded", 1):
         pass
 
