@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class Loaded:
     """A model ready to render, the judges for its takes, and the masks that fit it, the default first.
 
     ``listener`` hears what takes say, ``measurer`` how natural they sound and in whose voice; ``lacking`` says what
-    could not be loaded.
+    could not be loaded; ``name`` is the model's in the catalog.
     """
 
     model: SpeechLALM
@@ -38,6 +39,7 @@ class Loaded:
     masks: Sequence[Path] = ()
     lacking: Sequence[str] = ()
     measurer: Measurer | None = None
+    name: str = "embedded"
 
 
 STILL_LOADING = "The model is still loading"
@@ -65,6 +67,7 @@ class ModelKeeper(QObject):
         self.status = ""
         self.problem: str | None = STILL_LOADING
         self.taken: str | None = None
+        self.changing = False
 
     @property
     def loading(self) -> bool:
@@ -75,6 +78,16 @@ class ModelKeeper(QObject):
         """Start loading."""
         self._say("Loading model…")
         self._worker.submit("model", self._loader, self._take_in, failed=self._fail, progress=self.progress.emit)
+
+    def choose(self, name: str) -> None:
+        """Load another model in place of the one in use, which stays when that fails."""
+        if self.taken is not None or self.changing:
+            return
+        self.changing = True
+        self._say("Loading model…")
+        self._worker.submit(
+            "model", partial(load_named, name=name), self._take_in, failed=self._fail, progress=self.progress.emit
+        )
 
     def open_mask(self, path: Path) -> None:
         """Open a mask file and use it if it fits; otherwise one notice, and the mask in use stays."""
@@ -123,14 +136,15 @@ class ModelKeeper(QObject):
     def close(self) -> None:
         """Free the model."""
         if self.loaded is not None:
-            self.loaded.model.close()
-            for helper in (self.loaded.listener, self.loaded.measurer):
-                if helper is not None:
-                    helper.close()
+            close_loaded(self.loaded)
             self.loaded = None
 
     def _take_in(self, loaded: Loaded) -> None:
-        self.loaded = loaded
+        old, self.loaded, self.changing = self.loaded, loaded, False
+        if old is not None:
+            # Behind whatever still renders with it.
+            self._worker.submit("free", lambda _context: close_loaded(old), lambda _done: None)
+            self._state.set_mask(None)
         self.masks = list(loaded.masks)
         self.problem = None
         self._say(f"{loaded.model.info.title} ready")
@@ -144,6 +158,11 @@ class ModelKeeper(QObject):
 
     def _fail(self, error: BaseException) -> None:
         notice = notice_of(error)
+        self.changing = False
+        if self.loaded is not None:
+            self._say(f"{self.loaded.model.info.title} ready")
+            self.notice.emit(notice)
+            return
         self.problem = "No model is loaded"
         self._say("No model")
         self.loaded_changed.emit()
@@ -170,26 +189,39 @@ class ModelKeeper(QObject):
         self.status_changed.emit(status)
 
 
+def close_loaded(loaded: Loaded) -> None:
+    """Free a model and what came with it."""
+    loaded.model.close()
+    for helper in (loaded.listener, loaded.measurer):
+        if helper is not None:
+            helper.close()
+
+
 def load_default(context: JobContext) -> Loaded:
     """Load the default model of the catalog and its judges; runs in the worker."""
+    return load_named(context)
+
+
+def load_named(context: JobContext, name: str = "embedded") -> Loaded:
+    """Load a model of the catalog and its judges; runs in the worker."""
     context.progress(0.02)
     # The collector would stop every thread, the window's too, again and again over the growing heap of modules; what
     # was loaded stays for good and need not be looked at in later rounds either.
     gc.disable()
     try:
-        return _load_default(context)
+        return _load(context, name)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _load_default(context: JobContext) -> Loaded:
+def _load(context: JobContext, name: str) -> Loaded:
     import torch  # noqa: F401 - the longest import of all, which the progress shows
 
     context.progress(0.4)
     from studio.lalm.catalog import load_model
 
-    model = load_model()
+    model = load_model(name)
     context.progress(0.8)
     from studio.session.masks import fitting_masks
 
@@ -204,7 +236,7 @@ def _load_default(context: JobContext) -> Loaded:
     except StudioError as error:
         lacking.append(f"Takes are not judged. {error}")
     listener = Listener(frozenset(line.text for line in demo_lines() if line.text))
-    return Loaded(model, judge, listener, masks, lacking, Measurer())
+    return Loaded(model, judge, listener, masks, lacking, Measurer(), name)
 
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:

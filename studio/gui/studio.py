@@ -13,6 +13,7 @@ from studio.gui.exports import Exports
 from studio.gui.history import History
 from studio.gui.loading import Loader, ModelKeeper, load_default
 from studio.gui.measuring import Measuring
+from studio.gui.models.downloads import Downloads
 from studio.gui.playback import Playback
 from studio.gui.presets import PanelPresets
 from studio.gui.projects import Projects
@@ -26,7 +27,7 @@ from studio.gui.wizard.search import Search
 
 
 class Studio(QObject):
-    """Owns the state and five workers: one each for the model, playing, corpora, measuring takes, and chores."""
+    """Owns the state and six workers: for the model, playing, corpora, measuring takes, downloads, and chores."""
 
     notice = Signal(object)
 
@@ -39,7 +40,11 @@ class Studio(QObject):
         self.chores = EngineThread("chores")
         self.corpus_worker = EngineThread("corpora")
         self.measure_worker = EngineThread("measures")
-        self.workers = (self.render_worker, self.sound_worker, self.chores, self.corpus_worker, self.measure_worker)
+        self.download_worker = EngineThread("downloads")
+        self.workers = (
+            self.render_worker, self.sound_worker, self.chores, self.corpus_worker, self.measure_worker,
+            self.download_worker,
+        )  # fmt: skip
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
@@ -48,6 +53,7 @@ class Studio(QObject):
         self.presets = PanelPresets(self.state, self.chores)
         self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
+        self.downloads = Downloads(self.download_worker)
         self.exports = Exports(self.chores)
         self.history = History(self.state)
         self.projects = Projects(self.state, self.chores, self.keeper)

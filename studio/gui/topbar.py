@@ -8,7 +8,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QToolBar,
@@ -17,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from studio.gui.jobstatus import JobStatus
 from studio.gui.studio import Studio
-from studio.gui.widgets.layout import explain, small, tight
+from studio.gui.widgets.layout import explain, link, small, tight
 from studio.gui.widgets.toggles import Segments
 
 _OTHER = "Open a mask…"
@@ -29,13 +28,16 @@ class TopBar(QToolBar):
 
     mask_asked = Signal()
     find_asked = Signal()
+    models_asked = Signal()
 
     def __init__(self, studio: Studio) -> None:
         super().__init__("Toolbar")
         self.setObjectName("toolbar")
         self.setMovable(False)
         self._studio = studio
-        self.model = QLabel()
+        self.model = link("", "Models")
+        self.model.setToolTip("Choose, download or delete a model (Ctrl+M)")
+        self.model.clicked.connect(self.models_asked)
         self.mask_box = QComboBox()
         self.mask_box.setMinimumWidth(96)
         self.mask_box.setMaximumWidth(176)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from studio.lalm.base import SpeechLALM
 
 DEFAULT = "embedded"
+
+HOSTED = "embedded-hosted"
+"""The embedded model in a process of its own; for developers, so it is not listed."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ def find_model(name: str) -> CatalogEntry:
 
 def load_model(name: str = DEFAULT) -> SpeechLALM:
     """Load the model called ``name``. Raises StudioError when it is unknown or cannot be loaded here."""
+    if name == HOSTED:
+        from studio.lalm.hosted import HostedLALM
+
+        return HostedLALM((sys.executable, "-m", "studio.lalm.host", "studio.lalm.embedded:load"), "Embedded (hosted)")
     entry = find_model(name)
     if entry.problem is not None:
         raise StudioError(f"The model '{name}' cannot be loaded. {entry.problem}")

@@ -183,7 +183,7 @@ def search(
 
     with ExitStack() as closed:
         model, judge = loaded.model, loaded.judge
-        if recipe.model != _DEFAULT_MODEL:
+        if recipe.model != loaded.name:
             from studio.lalm.catalog import load_model
 
             model = closed.enter_context(closing(load_model(recipe.model)))
@@ -300,5 +300,4 @@ def _shortages(successes: Mapping[str, int], mask: EsnMask, by_ear: bool) -> tup
     return tuple(found)
 
 
-_DEFAULT_MODEL = "embedded"
 _DEFAULT_JUDGE = "embedded"

@@ -1,0 +1,185 @@
+"""The models: what each can do and takes, which is in use; download, use, delete."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.gui.formats import percent
+from studio.gui.keys import ButtonKeys
+from studio.gui.loading import ModelKeeper
+from studio.gui.models.downloads import Downloads
+from studio.gui.widgets.layout import explain, set_role, small, tight
+from studio.gui.widgets.progress import ThinBar
+from studio.lalm.catalog import CatalogEntry, models
+from studio.lalm.entries import ModelFacts
+
+
+class ModelCard(QFrame):
+    """One model."""
+
+    def __init__(self, entry: CatalogEntry, keeper: ModelKeeper, downloads: Downloads) -> None:
+        super().__init__()
+        self.entry = entry
+        self._keeper, self._downloads = keeper, downloads
+        self.setAccessibleName(entry.title)
+        self.title = QLabel(entry.title)
+        self.title.setProperty("role", "heading")
+        self.state = small()
+        self.about = small(f"{entry.description[:1].upper()}{entry.description[1:]}.")
+        self.facts = small(facts_in_words(entry.facts))
+        self.problem = small()
+        for label in (self.about, self.facts, self.problem):
+            label.setWordWrap(True)
+        self.bar = ThinBar(f"Download of {entry.title}", wide=True)
+        self.share = small()
+        self.use = self._button("Use", keeper.choose)
+        self.fetch = self._button("Download", lambda _name: downloads.start(entry.facts))
+        self.cancel = self._button("Cancel", lambda _name: downloads.cancel())
+        self.delete = self._button("Delete…", lambda _name: self._ask_delete())
+        self._lay_out()
+        downloads.progress.connect(self._show_share)
+        self.show_entry(entry)
+
+    def show_entry(self, entry: CatalogEntry) -> None:
+        """Show how the model stands."""
+        self.entry = entry
+        keeper, downloads = self._keeper, self._downloads
+        here = downloads.active == entry.name
+        in_use = keeper.loaded is not None and keeper.loaded.name == entry.name
+        hub = entry.facts.repo is not None
+        self.state.setText("In use" if in_use else "Installed" if entry.installed else "Not downloaded")
+        failed = downloads.problems.get(entry.name)
+        self.problem.setText(failed or (entry.problem or "" if not hub else ""))
+        self.problem.setVisible(bool(self.problem.text()))
+        set_role(self.problem, "warning")
+        for widget in (self.bar, self.share, self.cancel):
+            widget.setVisible(here)
+        if not here:
+            self.bar.show_share(0.0)
+            self.share.setText("")
+        self.fetch.setVisible(hub and not entry.installed and not here)
+        self.delete.setVisible(hub and not here and entry.weights.parent.exists())
+        busy = "Another model is being downloaded or deleted" if downloads.active else ""
+        explain(self.fetch, not busy, busy, "Download it; stopped, it can go on later")
+        explain(
+            self.delete, not busy and not in_use, busy or "It is in use; use another model first", "Delete its files"
+        )
+        reason = (
+            "It is in use" if in_use
+            else entry.problem if entry.problem is not None
+            else keeper.taken if keeper.taken is not None
+            else "A model is being loaded" if keeper.changing
+            else ""
+        )  # fmt: skip
+        explain(self.use, not reason, reason, "Load it in place of the model in use")
+
+    def _show_share(self, share: float) -> None:
+        if self._downloads.active == self.entry.name:
+            self.bar.show_share(share)
+            self.share.setText("  ".join(filter(None, (percent(share), self.bar.left))))
+
+    def _ask_delete(self) -> None:
+        box = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Delete a model",
+            f"Delete the files of {self.entry.title}? To use it again it has to be downloaded again.",
+            QMessageBox.StandardButton.Cancel,
+            self,
+        )
+        delete = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        delete.clicked.connect(partial(self._downloads.remove, self.entry.facts))
+        box.open()
+
+    def _button(self, text: str, act: object) -> QPushButton:
+        button = QPushButton(text)
+        button.setAccessibleName(f"{text.rstrip('…')} {self.entry.title}")
+        # Enter belongs to the button that has the focus.
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda: act(self.entry.name))  # type: ignore[operator]
+        return button
+
+    def _lay_out(self) -> None:
+        top, bottom = QHBoxLayout(), QHBoxLayout()
+        top.addWidget(self.title)
+        top.addWidget(self.state)
+        top.addStretch(1)
+        for button in (self.cancel, self.fetch, self.delete, self.use):
+            top.addWidget(button)
+        bottom.addWidget(self.bar, 1)
+        bottom.addWidget(self.share)
+        layout = QVBoxLayout(self)
+        tight(layout, 12, 4)
+        layout.addLayout(top)
+        for label in (self.about, self.facts, self.problem):
+            layout.addWidget(label)
+        layout.addLayout(bottom)
+
+
+class ModelsDialog(QDialog):
+    """All models, one card below the other."""
+
+    def __init__(self, keeper: ModelKeeper, downloads: Downloads, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Models")
+        self.resize(640, 560)
+        self.cards = {entry.name: ModelCard(entry, keeper, downloads) for entry in models()}
+        content = QWidget()
+        column = QVBoxLayout(content)
+        tight(column, 16, 16)
+        for card in self.cards.values():
+            column.addWidget(card)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        close = QPushButton("Close")
+        close.setAutoDefault(False)
+        close.clicked.connect(self.accept)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(16, 8, 16, 12)
+        foot.addWidget(
+            small("Memory is estimated. Downloads come from huggingface.co; nothing else leaves the machine.")
+        )
+        foot.addStretch(1)
+        foot.addWidget(close)
+        layout = QVBoxLayout(self)
+        tight(layout, 0, 0)
+        layout.addWidget(scroll, 1)
+        layout.addLayout(foot)
+        for changed in (downloads.changed, keeper.loaded_changed, keeper.taken_changed):
+            changed.connect(self.refresh)
+        keeper.status_changed.connect(self.refresh)
+        self._keys = ButtonKeys(self)
+
+    def refresh(self) -> None:
+        """Look again at what is there."""
+        for entry in models():
+            self.cards[entry.name].show_entry(entry)
+
+
+def facts_in_words(facts: ModelFacts) -> str:
+    """What a model can do and takes."""
+    words = [f"Can {', '.join(facts.abilities)}", f"gates: {', '.join(facts.gates)}"]
+    if facts.disk is not None:
+        words.append(f"{facts.disk / 1e9:.1f} GB on disk")
+    if facts.memory:
+        needs = ", ".join(f"{need / 2**30:.0f} GiB in {name}" for name, need in facts.memory.items())
+        words.append(f"memory: {needs}")
+    return "; ".join([*words, f"licence: {facts.licence}"]) + "."

@@ -1,0 +1,239 @@
+"""A model that runs in a process of its own, behind the protocol of one that does not (see ``host``)."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any, BinaryIO
+
+from studio.errors import Cancelled, StudioError
+from studio.lalm import messages, wire
+from studio.lalm.base import (
+    LANGUAGE,
+    AudioSink,
+    Conversion,
+    ConversionRequest,
+    ModelInfo,
+    Progress,
+    never,
+    no_progress,
+)
+
+LOAD_SECONDS = 600.0
+PATIENCE_SECONDS = 30.0
+"""Without a sign of life for this long, a host hangs."""
+
+_POLL_SECONDS = 0.02
+_LOG_LINES = 40
+_RESTARTS = "It is started again with the next render"
+
+
+class HostError(StudioError):
+    """A host that died, hangs, or does not speak the protocol; the next conversion starts another."""
+
+
+class HostOutOfMemory(HostError):
+    """The model ran out of memory in its own process."""
+
+
+class HostedLALM:
+    """Talks to ``python -m studio.lalm.host``, started by ``command``, and restarts it when it was lost.
+
+    Raises HostError, when it is made or in ``convert``, in one sentence; ``log`` is what the host last wrote to its
+    standard error. Heartbeats come from a thread of the host: they tell a stopped process, not a model that computes
+    for ever.
+    """
+
+    def __init__(self, command: Sequence[str], title: str, *, patience: float = PATIENCE_SECONDS) -> None:
+        self._command = list(command)
+        self._title = title
+        self._patience = patience
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        self._inbox: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._info = self._start()
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model said of itself."""
+        return self._info
+
+    @property
+    def log(self) -> str:
+        """The last lines of the host's standard error."""
+        return "".join(self._log)
+
+    @property
+    def pid(self) -> int | None:
+        """The host's process id; None while none runs."""
+        return None if self._process is None else self._process.pid
+
+    def convert(
+        self,
+        requests: Sequence[ConversionRequest],
+        *,
+        module: str = LANGUAGE,
+        record: bool = False,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = never,
+        on_audio: AudioSink | None = None,
+    ) -> list[Conversion]:
+        """See :meth:`studio.lalm.base.SpeechLALM.convert`; a lost host is started again first."""
+        batch = messages.pack_requests(requests)
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._info = self._start()
+        job = {"kind": "convert", "batch": batch, "module": module, "record": record, "stream": on_audio is not None}
+        self._send(job)
+        asked = False
+        try:
+            while True:
+                if not asked and cancelled():
+                    self._send({"kind": "cancel"})
+                    asked = True
+                message = self._receive(self._patience, cancelled if not asked else never)
+                match message["kind"]:
+                    case "progress" if not asked:
+                        progress(message["share"])
+                    case "audio" if on_audio is not None and not asked:
+                        on_audio(message["row"], message["samples"])
+                    case "cancelled":
+                        raise Cancelled
+                    case "failed":
+                        self._fail(message)
+                    case "done":
+                        if asked:
+                            raise Cancelled
+                        return [messages.unpack_conversion(row) for row in message["rows"]]
+        except (Cancelled, StudioError):
+            raise
+        except (KeyError, TypeError, ValueError) as problem:
+            self.close()
+            raise HostError(f"{self._title} sent an answer that makes no sense. {_RESTARTS}.") from problem
+        except BaseException:
+            self.close()  # a callback failed: whatever the host still sends belongs to nobody
+            raise
+
+    def close(self) -> None:
+        """End the host."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for thread in self._threads:
+            thread.join()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:  # what was not sent has nowhere to go
+                    continue
+
+    def _start(self) -> ModelInfo:
+        folder = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+        pipe = subprocess.PIPE
+        try:
+            process = subprocess.Popen(
+                self._command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, "PYTHONPATH": path}
+            )
+        except OSError as problem:
+            raise HostError(
+                f"{self._title} cannot be started ({problem.strerror or problem}); "
+                "look at the environment it should run in."
+            ) from problem
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._inbox = queue.Queue()
+        self._log.clear()
+        self._threads = [
+            threading.Thread(target=_collect, args=(process.stdout, self._inbox), name="host-frames", daemon=True),
+            threading.Thread(target=_log_lines, args=(process.stderr, self._log), name="host-log", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        try:
+            while (message := self._receive(LOAD_SECONDS))["kind"] == "alive":
+                pass
+            if message["kind"] == "failed":
+                self._fail(message)
+            version = message.get("version")
+            if version != wire.VERSION:
+                raise HostError(
+                    f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
+                    "give its environment the studio's own version."
+                )
+            return messages.unpack_info(message["info"])
+        except (KeyError, TypeError, ValueError) as problem:
+            self.close()
+            raise HostError(f"{self._title} did not say what it is; look at its runtime.") from problem
+        except BaseException:
+            self.close()
+            raise
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            wire.write(self._process.stdin, message)
+        except OSError:
+            return  # it is gone, which reading tells better
+
+    def _receive(self, patience: float, cancelled: Callable[[], bool] = never) -> dict[str, Any]:
+        """The next message; an empty one of kind "alive" when something else wants to be done first."""
+        until = monotonic() + patience
+        while True:
+            try:
+                message = self._inbox.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                if cancelled():
+                    return {"kind": "alive"}
+                if monotonic() > until:
+                    self.close()
+                    raise HostError(
+                        f"{self._title} has not answered for {patience:.0f} s and was stopped. {_RESTARTS}."
+                    ) from None
+                continue
+            if isinstance(message, dict):
+                return message
+            code = None if self._process is None else self._process.poll()
+            self.close()
+            if message is None:
+                end = f" (signal {-code})" if code is not None and code < 0 else ""
+                raise HostError(f"{self._title} ended unexpectedly{end}. {_RESTARTS}.")
+            raise HostError(f"{self._title} sent something that is no message. {_RESTARTS}.") from message
+
+    def _fail(self, message: dict[str, Any]) -> None:
+        words = message.get("words")
+        if message.get("why") == "request":
+            raise StudioError(words)
+        self.close()
+        if message.get("why") == "memory":
+            raise HostOutOfMemory(
+                f"{self._title} ran out of memory; render fewer takes at once or a shorter recording, load it in "
+                "another precision, or use the embedded model."
+            )
+        raise HostError(f"{self._title} failed ({words}). {_RESTARTS}.")
+
+
+def _collect(stream: BinaryIO, inbox: queue.Queue[dict[str, Any] | Exception | None]) -> None:
+    try:
+        while (message := wire.read(stream)) is not None:
+            inbox.put(message)
+        inbox.put(None)
+    except Exception as problem:
+        inbox.put(problem)
+
+
+def _log_lines(stream: BinaryIO, log: deque[str]) -> None:
+    for line in stream:
+        log.append(line.decode("utf-8", "replace"))

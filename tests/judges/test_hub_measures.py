@@ -1,0 +1,94 @@
+"""Measures whose weights come from the hub: WavLM's own class at tiny size; UTMOS through its package's interface."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
+
+from studio.audio.clip import Clip
+from studio.errors import StudioError
+from studio.judges import utmos, wavlm
+from studio.pipelines.measures import load_measure
+from tests.lalm.flamingo import tiny
+
+
+def speakers() -> wavlm.WavlmSpeakers:
+    torch.manual_seed(0)
+    config = WavLMConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, conv_dim=(16, 16, 16),
+        conv_stride=(10, 8, 4), conv_kernel=(10, 8, 4), tdnn_dim=(32, 32, 48),
+        tdnn_kernel=(5, 3, 1), tdnn_dilation=(1, 2, 1), xvector_output_dim=24, num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    return wavlm.WavlmSpeakers(WavLMForXVector(config), Wav2Vec2FeatureExtractor(do_normalize=True))
+
+
+def test_wavlm_compares_unit_vectors():
+    model = speakers()
+    low, high = tiny.clip(110.0, 1.0), tiny.clip(280.0, 1.0)
+    vector = model.embedding(low)
+    assert vector.shape == (24,)
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
+    assert model.similarity(low, low) == pytest.approx(1.0, abs=1e-5)
+    assert model.similarity(low, high) < 0.9999
+    assert model.similarity(low, high) == pytest.approx(model.similarity(high, low), abs=1e-6)
+    resampled = low.at_rate(24_000)
+    assert model.similarity(low, resampled) > model.similarity(low, high)
+
+
+def test_wavlm_needs_something_to_hear():
+    model = speakers()
+    for clip in (tiny.clip(100.0, 0.1, "x"), Clip(np.zeros(16_000, dtype=np.float32), 16_000, "x")):
+        with pytest.raises(StudioError, match="'x' holds too little voice"):
+            model.embedding(clip)
+
+
+def test_weights_that_are_not_there_are_one_sentence(tmp_path):
+    wavlm.load.cache_clear()
+    with pytest.raises(StudioError, match="WavLM's speaker model cannot be loaded from") as caught:
+        wavlm.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    utmos._model.cache_clear()
+    monkeypatch.setitem(sys.modules, utmos.PACKAGE, None)
+    yield
+    utmos._model.cache_clear()
+
+
+@pytest.mark.usefixtures("bare")
+def test_utmos_says_how_it_is_installed():
+    with pytest.raises(StudioError, match=r'Rating naturalness by UTMOS .*: pip install "utmos-pytorch>=0.1"'):
+        load_measure("utmos")
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of UTMOS's interface whose score is the clip's length in seconds."""
+    (tmp_path / "utmos_like.py").write_text(
+        "class UTMOSScoreTorch:\n"
+        "    def score(self, wavs):\n"
+        "        assert wavs.dim() == 2 and wavs.shape[0] == 1\n"
+        "        return wavs.sum(1) * 0 + wavs.shape[1] / 16000\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(utmos, "PACKAGE", "utmos_like")
+    utmos._model.cache_clear()
+    yield
+    utmos._model.cache_clear()
+    sys.modules.pop("utmos_like", None)
+
+
+@pytest.mark.usefixtures("package")
+def test_utmos_hears_one_clip_at_16_khz():
+    measure = load_measure("utmos")
+    clip = tiny.clip(150.0, 0.5).at_rate(24_000)
+    assert measure(clip, clip) == {"utmos": pytest.approx(0.5)}
+    with pytest.raises(StudioError, match="too short to be rated"):
+        measure(tiny.clip(150.0, 0.05), clip)
