@@ -90,7 +90,9 @@ def test_failure_is_1_and_one_sentence_also_as_json() -> None:
     )
     done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense", "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"error": "There is no model 'nonsense'; known: embedded."}
+    assert json.loads(done.stdout) == {
+        "error": "There is no model 'nonsense'; known: embedded, qwen2.5-omni-3b, qwen2.5-omni-7b."
+    }
 
 
 def test_python_m_studio_and_the_command_are_the_same() -> None:
