@@ -130,7 +130,7 @@ def _models() -> list[Finding]:
             says.append(
                 f"fits the {room / 2**30:.0f} GiB of {place} at {', '.join(fitting)} (estimated)"
                 if fitting
-                else f"does not fit the {room / 2**30:.0f} GiB of {place}; it needs about {least:.0f} (estimated)"
+                else f"does not fit the {room / 2**30:.0f} GiB of {place}; it needs about {least:.1f} (estimated)"
             )
         if not entry.available:
             level = FAILURE if entry.name == DEFAULT else WARNING

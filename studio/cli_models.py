@@ -85,7 +85,7 @@ def facts_in_words(entry: CatalogEntry) -> list[str]:
     if facts.disk is not None:
         words.append(f"{facts.disk / 1e9:.1f} GB to download")
     if facts.memory:
-        needs = ", ".join(f"{need / 2**30:.0f} GiB at {name}" for name, need in facts.memory.items())
+        needs = ", ".join(f"{need / 2**30:.1f} GiB at {name}" for name, need in facts.memory.items())
         words.append(f"about {needs}")
     return [*words, f"runs {facts.runtime}", f"licence: {facts.licence}"]
 

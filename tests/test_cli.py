@@ -85,10 +85,14 @@ def test_failure_is_1_and_one_sentence_also_as_json() -> None:
     done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "esn-studio: There is no model 'nonsense'; known: embedded.\n"
+    assert (
+        done.stderr == "esn-studio: There is no model 'nonsense'; known: embedded, qwen2.5-omni-3b, qwen2.5-omni-7b.\n"
+    )
     done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense", "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"error": "There is no model 'nonsense'; known: embedded."}
+    assert json.loads(done.stdout) == {
+        "error": "There is no model 'nonsense'; known: embedded, qwen2.5-omni-3b, qwen2.5-omni-7b."
+    }
 
 
 def test_python_m_studio_and_the_command_are_the_same() -> None:

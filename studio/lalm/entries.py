@@ -91,7 +91,7 @@ ENTRIES: tuple[ModelFacts, ...] = (
         streams=True,
         batches=True,
         disk=int(22.4 * GB),
-        memory={"bf16": 22 * GIB, "8bit": 16 * GIB, "4bit": 13 * GIB},
+        memory={"bf16": int(21.1 * GIB), "8bit": int(15.1 * GIB), "4bit": int(12.4 * GIB)},
         needs_gpu=True,
     ),
 )

@@ -38,6 +38,8 @@ def main() -> None:
         stage = Stage(Path(folder))
         studio, state = stage.studio, stage.studio.state
         state.set_options(auto_play=False, auto_render=False)
+        # Naturalness and voices are measured in a process of their own, slower than takes are made here.
+        studio.measuring.use(None)
         after = []
         for done in range(ROUND, wanted + 1, ROUND):
             for number in range(ROUND):

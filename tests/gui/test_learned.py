@@ -63,9 +63,12 @@ def test_emotions_that_were_not_learned_say_so(window: MainWindow, learned: Path
     assert not rows["happy"].isEnabled()
     assert rows["happy"].toolTip() == "No vector was learned for happy"
     assert window.steering.first.toolTip() == "Learned vectors have no layers"
+    assert not window.steering.scope.button("generated").isEnabled()
+    assert window.steering.scope.button("generated").toolTip() == "Learned vectors act on every token"
     press(window.steering.modes.button("gain"))
     assert rows["happy"].isEnabled()
     assert not window.steering.vectors_button.isVisible()
+    assert window.steering.scope.button("generated").isEnabled()
 
 
 def test_without_a_file_the_window_says_what_to_do(qtbot: QtBot, window: MainWindow) -> None:

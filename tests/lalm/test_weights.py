@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from studio.cli import main
 from studio.lalm.entries import ENTRIES, ModelFacts
 from studio.lalm.weights import is_whole, snapshot
 
@@ -140,6 +141,19 @@ def test_a_snapshot_is_whole_only_with_every_shard(tmp_path: Path) -> None:
     assert not is_whole(tmp_path)
     (tmp_path / "two.safetensors").touch()
     assert is_whole(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("embedded", "no checkpoint"), ("qwen2.5-omni-3b", "not downloaded"), ("nowhere", "There is no model 'nowhere'")],
+)
+def test_fold_takes_downloaded_models_only(
+    name: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    words = ["fold", name, "--mask", str(tmp_path / "no.esn.safetensors"), "--strength", "sad=1"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+    assert says in capsys.readouterr().err
 
 
 def test_every_entry_from_a_hub_is_pinned_and_sized() -> None:

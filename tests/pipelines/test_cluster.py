@@ -141,7 +141,10 @@ def test_the_command_line_uses_the_cluster(cluster, tmp_path, capsys):
 
 
 def test_what_is_not_there_is_one_sentence(cluster):
-    sentence = "A machine of the Ray cluster cannot convert: There is no model 'absent'; known: embedded."
+    sentence = (
+        "A machine of the Ray cluster cannot convert: There is no model 'absent'; "
+        "known: embedded, qwen2.5-omni-3b, qwen2.5-omni-7b."
+    )
     with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"), RayWorkers("auto", "absent", "embedded", 1):
         pass
 

@@ -240,6 +240,7 @@ class SteeringPanel(QWidget):
         """The file of learned vectors where they steer, and which emotions can be steered."""
         steer, mask = self._state.steer, self._state.mask
         self.vectors_button.setVisible(steer.learned)
+        self.scope.allow([] if steer.learned else ["all", "generated"], "Learned vectors act on every token")
         name = steer.vectors.name if steer.vectors is not None else ""
         self.vectors_button.setText(f"Vectors: {name}" if name else "Choose learned vectors…")
         self.vectors_button.setToolTip(
@@ -282,7 +283,7 @@ class SteeringPanel(QWidget):
             explain(box, mask is not None and not steer.learned, reason, box.accessibleName())
         shown = _leading(steer.strengths, steer.target)
         if steer.learned:
-            self.strip.setToolTip("Learned vectors have no layers: they act on one hidden state")
+            self.strip.setToolTip("Learned vectors have no layers")
             self.strip.show_counts([], "", "")
         elif mask is None or not mask.emotions:
             self.strip.setToolTip("The mask's neurons per layer appear here")

@@ -180,6 +180,6 @@ def facts_in_words(facts: ModelFacts) -> str:
     if facts.disk is not None:
         words.append(f"{facts.disk / 1e9:.1f} GB on disk")
     if facts.memory:
-        needs = ", ".join(f"{need / 2**30:.0f} GiB in {name}" for name, need in facts.memory.items())
+        needs = ", ".join(f"{need / 2**30:.1f} GiB in {name}" for name, need in facts.memory.items())
         words.append(f"memory: {needs}")
     return "; ".join([*words, f"licence: {facts.licence}"]) + "."
