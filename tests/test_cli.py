@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from studio.cli import VERB_MODULES, build_parser, main
+from studio.cli_stopping import Interrupts
 
 VERBS = ("gui", "render", "identify", "evaluate", "select", "mask", "models", "doctor", "demo")
 
@@ -117,3 +120,14 @@ def test_no_display_is_said_in_a_sentence() -> None:
     assert done.stderr == (
         "esn-studio: There is no display to open a window on; the verbs work without one (esn-studio --help).\n"
     )
+
+
+def test_an_interrupt_that_a_callback_swallowed_still_ends_the_work() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts() as interrupts:
+        interrupts.check()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -29,7 +29,9 @@ def play(scene: str, folder: Path, env: dict[str, str]) -> dict[str, Any]:
 
 
 def likeness(part: npt.NDArray[np.float32], heard: npt.NDArray[np.float32]) -> float:
-    """How well ``part`` is found somewhere in ``heard``, 0..1."""
+    """How well ``part`` is found somewhere in ``heard``, 0..1; what is shorter than the part cannot hold it."""
+    if len(heard) < len(part):
+        return 0.0
     sums = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
     energy = np.sqrt(np.maximum(sums[len(part) :] - sums[: -len(part)], 0.0))
     found = correlate(heard.astype(np.float64), part.astype(np.float64), mode="valid", method="fft")
