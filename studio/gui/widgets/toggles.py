@@ -15,9 +15,12 @@ from studio.gui import theme
 class SegmentButton(QAbstractButton):
     """One part of a segmented control; ``badge`` is an initial drawn on a disc of ``badge_colour``."""
 
-    def __init__(self, text: str, *, badge: str = "", badge_colour: str = "", tall: bool = False) -> None:
+    def __init__(
+        self, text: str, *, badge: str = "", badge_colour: str = "", tall: bool = False, small: bool = False
+    ) -> None:
         super().__init__()
         self.setText(text)
+        self._px = theme.SMALL_PX if tall or small else theme.BODY_PX
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -28,8 +31,7 @@ class SegmentButton(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         """Room for the text, and for the badge above it."""
-        px = theme.SMALL_PX if self._tall else theme.BODY_PX
-        width = QFontMetrics(theme.font(px, bold=True)).horizontalAdvance(self.text()) + 12
+        width = QFontMetrics(theme.font(self._px, bold=True)).horizontalAdvance(self.text()) + 12
         return QSize(width, 52 if self._tall else 28)
 
     minimumSizeHint = sizeHint
@@ -61,7 +63,7 @@ class SegmentButton(QAbstractButton):
             disc = QRectF(self.width() / 2 - 10, 6, 20, 20)
             paint_badge(painter, disc, self._badge, self._badge_colour, enabled=self.isEnabled())
             text_box = self.rect().adjusted(0, 28, 0, -3)
-        painter.setFont(theme.font(theme.SMALL_PX if self._tall else theme.BODY_PX, bold=checked))
+        painter.setFont(theme.font(self._px, bold=checked))
         painter.setPen(text_colour)
         painter.drawText(text_box, Qt.AlignmentFlag.AlignCenter, self.text())
 
@@ -86,7 +88,8 @@ class Segments(QWidget):
 
     def __init__(self, labels: Mapping[str, str], *, name: str, hints: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        buttons = {key: SegmentButton(label) for key, label in labels.items()}
+        # More than four would widen the panel they stand in.
+        buttons = {key: SegmentButton(label, small=len(labels) > 4) for key, label in labels.items()}
         for key, button in buttons.items():
             button.setToolTip((hints or {}).get(key, ""))
         self._build(buttons, name)
