@@ -50,8 +50,7 @@ class CodeOffer:
     files: tuple[str, ...]
     size: int
 
-    @property
-    def granted(self) -> bool:
+    def is_granted(self) -> bool:
         """Whether exactly this was agreed to."""
         return granted(self.model, self.revision, self.digest)
 

@@ -53,12 +53,12 @@ def test_what_is_offered_is_every_python_file_and_its_digest(checkpoint: Path) -
     assert code.files == ("inner/sound.py", "modeling.py")
     assert code.size == len("answer = 42\n") + len("rate = 24_000\n")
     assert code.digest == remote_code.code_digest(checkpoint)
-    assert not code.granted
+    assert not code.is_granted()
     code.grant()
-    assert code.granted
+    assert code.is_granted()
     assert remote_code.require_consent("Big", checkpoint, consent.agreed("big", "r1")) == code.digest
     (checkpoint / "modeling.py").write_text("answer = 43\n")
-    assert not consent.offer("big", "Big", "them/big", "r1", checkpoint).granted
+    assert not consent.offer("big", "Big", "them/big", "r1", checkpoint).is_granted()
     with pytest.raises(StudioError, match="not those you agreed to"):
         remote_code.require_consent("Big", checkpoint, consent.agreed("big", "r1"))
 
