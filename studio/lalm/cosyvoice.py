@@ -203,10 +203,11 @@ class CosyVoiceLALM:
         return conversions
 
     def close(self) -> None:
-        """Take the hooks off and give the model its own methods back; ``reader`` stays usable."""
+        """Take the hooks off and give the model its own methods back; ``reader`` stays usable. May be called again."""
         self._steer.remove()
         self._passes.remove()
-        del self._model.llm_job, self._model.token2wav
+        for name in ("llm_job", "token2wav"):
+            vars(self._model).pop(name, None)
 
     def _check(self, request: ConversionRequest) -> FloatArray:
         samples = listen(request, self._info)
