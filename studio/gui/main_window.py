@@ -42,7 +42,7 @@ from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
 from studio.gui.tour import Stop, Tour
 from studio.gui.widgets.layout import link
-from studio.gui.widgets.notices import Notice, NoticeBar
+from studio.gui.widgets.notices import Notice, NoticeBar, Offer
 
 if TYPE_CHECKING:
     # The wizard's pages are made when they are first asked for; the window opens without waiting for them.
@@ -234,7 +234,7 @@ class MainWindow(QMainWindow):
             if len(folders) > 1:
                 text += f" Find neurons offers {len(folders) - 1} older as well."
             act = partial(self._take_up, folders[0])
-            self._show_notice(Notice(text, kind="offer", offer="Go on with it", act=act))
+            self._show_notice(Notice(text, kind="offer", offers=(Offer("Go on with it", act),)))
         self.studio.projects.look_for_unsaved()
 
     def _take_up(self, folder: Path) -> None:
