@@ -40,6 +40,11 @@ def options_of(name: str) -> ModelOptions:
     return _read().get(name, ModelOptions())
 
 
+def all_options() -> dict[str, ModelOptions]:
+    """What was chosen, by model. Raises StudioError as :func:`options_of` does."""
+    return _read()
+
+
 def keep_options(facts: ModelFacts, options: ModelOptions) -> None:
     """Keep what was chosen. Raises StudioError for what the model does not offer, or when it cannot be written."""
     check(facts, options)
