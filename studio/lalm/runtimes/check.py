@@ -13,8 +13,8 @@ from studio.lalm.runtimes.library import send
 from studio.lalm.runtimes.records import RuntimeRecord, find_record, lacking
 from studio.lalm.runtimes.specs import RuntimeSpec
 
-GREETING_SECONDS = 180.0
-"""Importing torch from a slow disk for the first time takes a minute."""
+GREETING_SECONDS = 600.0
+"""Importing torch takes minutes on a slow disk or a machine with other work."""
 
 _PIN = re.compile(r"([A-Za-z0-9._-]+)\s*(?:==\s*([^;\s]+)|@\s*\S+)")
 
