@@ -28,7 +28,7 @@ from studio.audio.clip import Clip, FloatArray
 from studio.emotions import NEUTRAL
 from studio.errors import Cancelled, StudioError
 from studio.esn.emosteer_hook import EmoSteer
-from studio.lalm import remote_code, wavefile
+from studio.lalm import assignment, remote_code, wavefile
 from studio.lalm.base import (
     LANGUAGE,
     AudioSink,
@@ -43,28 +43,15 @@ from studio.lalm.guest import LISTENING_RATE, listen, seeded
 from studio.lalm.passes import Passes, find
 from studio.lalm.steerable import COSYVOICE_OUTPUT, Site
 
-NAME = "cosyvoice-300m-instruct"
 MODEL_ID = "FunAudioLLM/CosyVoice-300M-Instruct"
 TITLE = "CosyVoice 300M Instruct"
 MAX_SECONDS = 30.0
 TOKENS_PER_SECOND = 50.0
 
-CODE = "FunAudioLLM/CosyVoice"
-CODE_REVISION = "ace7c47f41bbd303aa6bf1ea80e6f9fbd595cd40"
-"""The commit this adapter was written against; Matcha-TTS, a submodule of it, lies in ``MATCHA``."""
+CODE = "code"
+"""In the checkpoint's folder: github.com/FunAudioLLM/CosyVoice, as of commit ace7c47, with the submodule ``MATCHA``."""
 
 MATCHA = Path("third_party") / "Matcha-TTS"
-RECIPE = "cosyvoice.yaml"
-"""In the checkpoint; HyperPyYAML builds, and so runs, whatever it names."""
-
-PINS = (
-    "torch==2.3.1", "torchaudio==2.3.1", "transformers==4.51.3", "numpy==1.26.4", "conformer==0.3.2",
-    "diffusers==0.29.0", "gdown==5.1.0", "hydra-core==1.3.2", "HyperPyYAML==1.2.3", "inflect==7.3.1", "librosa==0.10.2",
-    "lightning==2.2.4", "matplotlib==3.7.5", "modelscope==1.20.0", "networkx==3.1", "omegaconf==2.3.0",
-    "onnxruntime==1.18.0", "openai-whisper==20231117", "protobuf==4.25", "pyarrow==18.1.0", "pydantic==2.7.0",
-    "pyworld==0.3.4", "rich==13.7.1", "soundfile==0.12.1", "wetext==0.0.4", "wget==3.2", "x-transformers==2.11.24",
-)  # fmt: skip
-"""What its own list pins, less what only trains in parallel, exports and serves, with onnxruntime on the CPU."""
 
 END_OF_PROMPT = "<|endofprompt|>"
 INSTRUCTIONS = {
@@ -321,17 +308,18 @@ def wrap(cosy: Any, revision: str, *, speaker: str | None = None, speaker_in_pro
 
 
 def load(
-    folder: Path, *, code: Path, agreed: str | None, speaker: str | None = None, speaker_in_prompt: bool = True
+    folder: Path, *, agreed: str | None, speaker: str | None = None, speaker_in_prompt: bool = True
 ) -> CosyVoiceLALM:
-    """Load the checkpoint in ``folder`` in fp32 through a checkout of its code, on CUDA where there is one.
+    """Load the checkpoint in ``folder`` in fp32, on CUDA where there is one.
 
-    ``agreed``: digest of the Python files in ``code`` and of the checkpoint's recipe, which the user agreed to run.
-    Raises StudioError without it, and when files or packages are missing.
+    ``agreed``: digest of the code and of the recipe, which HyperPyYAML builds, that the user agreed to run. Raises
+    StudioError without it, and when files or packages are missing.
     """
-    recipe = folder / RECIPE
-    if not recipe.is_file():
-        raise StudioError(f"'{folder}' holds no {RECIPE}, so it is no checkpoint of {TITLE}; download it again.")
-    digest = remote_code.require_consent(TITLE, code, agreed, recipe)
+    code = folder / CODE
+    for path in (folder / remote_code.RECIPE, code / "cosyvoice"):
+        if not path.exists():
+            raise StudioError(f"'{folder}' is no whole checkpoint of {TITLE}: '{path.relative_to(folder)}' is missing.")
+    digest = remote_code.require_consent(TITLE, folder, agreed)
     for path in (code / MATCHA, code):
         if str(path) not in sys.path:
             sys.path.insert(0, str(path))
@@ -341,3 +329,8 @@ def load(
         raise StudioError(f"The environment of {TITLE} is incomplete ({problem}); make it anew.") from problem
     revision = remote_code.revision(folder, digest)
     return wrap(cosy, revision, speaker=speaker, speaker_in_prompt=speaker_in_prompt)
+
+
+def hosted() -> CosyVoiceLALM:
+    """Load what this host is assigned to (see ``assignment``)."""
+    return load(assignment.required_folder(), agreed=assignment.agreed())

@@ -11,27 +11,29 @@ from pathlib import Path
 
 from studio.errors import StudioError
 
+RECIPE = "cosyvoice.yaml"
+"""HyperPyYAML builds, and so runs, whatever it names."""
+
 _SHOWN = 12
 
 
 def code_files(folder: Path) -> list[Path]:
-    """The Python files of a checkpoint, in the order of their names."""
-    return sorted(path for path in folder.rglob("*.py") if path.is_file())
+    """The Python files of a checkpoint, and a recipe that names Python to run, in the order of their names."""
+    return sorted(path for kind in ("*.py", RECIPE) for path in folder.rglob(kind) if path.is_file())
 
 
-def code_digest(folder: Path, *more: Path) -> str:
-    """SHA-256, as hex, over names and bytes of a checkpoint's Python files, and of ``more`` files that say what runs.
+def code_digest(folder: Path) -> str:
+    """SHA-256, as hex, over names and bytes of a checkpoint's Python files.
 
-    Raises StudioError when there is no Python: then it is no checkpoint with code of its own.
+    Raises StudioError when there is none: then it is no checkpoint with code of its own.
     """
     files = code_files(folder)
     if not files:
         raise StudioError(f"'{folder}' holds no Python code, which this model brings along; download it again.")
     digest = hashlib.sha256()
-    named = [(path.relative_to(folder).as_posix(), path) for path in files] + [(path.name, path) for path in more]
-    for name, path in named:
+    for path in files:
         content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
@@ -41,9 +43,9 @@ def short(digest: str) -> str:
     return digest[:_SHOWN]
 
 
-def require_consent(title: str, folder: Path, agreed: str | None, *more: Path) -> str:
+def require_consent(title: str, folder: Path, agreed: str | None) -> str:
     """The digest of a checkpoint's code, once it is what the user ``agreed`` to; raises StudioError otherwise."""
-    digest = code_digest(folder, *more)
+    digest = code_digest(folder)
     if agreed is None:
         raise StudioError(
             f"{title} runs {len(code_files(folder))} Python files of its own, from '{folder}' (SHA-256 "

@@ -20,7 +20,7 @@ from studio.esn.emosteer_hook import fold
 from studio.esn.errors import EmoSteerError
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
-from studio.lalm import cosyvoice, wavefile
+from studio.lalm import assignment, cosyvoice, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, ConversionRequest
 from studio.lalm.cosyvoice_teaching import teach
 from studio.lalm.steerable import COSYVOICE_OUTPUT, Lesson
@@ -209,21 +209,23 @@ def test_closing_leaves_the_model_as_it_was(model: Any) -> None:
     assert not any(part._forward_pre_hooks for part in kept.llm.modules())
 
 
-def test_loading_asks_for_consent_to_code_and_recipe(tmp_path: Path) -> None:
-    folder, code = tmp_path / "weights", tmp_path / "code"
-    folder.mkdir()
-    code.mkdir()
-    (code / "a.py").write_text("x = 1\n")
-    with pytest.raises(StudioError, match=r"holds no cosyvoice\.yaml"):
-        cosyvoice.load(folder, code=code, agreed=None)
-    recipe = folder / cosyvoice.RECIPE
+def test_loading_asks_for_consent_to_code_and_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(assignment.WEIGHTS, str(tmp_path))
+    monkeypatch.delenv(assignment.AGREED, raising=False)
+    with pytest.raises(StudioError, match=r"'cosyvoice\.yaml' is missing"):
+        cosyvoice.hosted()
+    recipe, package = tmp_path / remote_code.RECIPE, tmp_path / cosyvoice.CODE / "cosyvoice"
     recipe.write_text("a: 1\n")
+    with pytest.raises(StudioError, match=r"'code/cosyvoice' is missing"):
+        cosyvoice.hosted()
+    package.mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\n")
     with pytest.raises(StudioError, match="agree to running them first"):
-        cosyvoice.load(folder, code=code, agreed=None)
-    agreed = cosyvoice.remote_code.code_digest(code, recipe)
+        cosyvoice.hosted()
+    monkeypatch.setenv(assignment.AGREED, remote_code.code_digest(tmp_path))
     recipe.write_text("a: !apply:os.system [ls]\n")
     with pytest.raises(StudioError, match="not those you agreed to"):
-        cosyvoice.load(folder, code=code, agreed=agreed)
+        cosyvoice.hosted()
 
 
 def recording(path: Path, pitch: float, seconds: float = 0.8) -> Path:

@@ -33,7 +33,7 @@ from studio.esn.emosteer import SUFFIX, EmoSteering, EmoVectors
 from studio.esn.emosteer_hook import fold
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
-from studio.lalm import cosyvoice, remote_code, wavefile
+from studio.lalm import assignment, cosyvoice, remote_code, wavefile
 from studio.lalm.base import ConversionRequest
 from studio.lalm.cosyvoice_teaching import CosyVoiceTeacher, Row, teach
 from studio.lalm.hosted import HostedLALM
@@ -44,15 +44,13 @@ from tests.models.reporting import SOURCE, Report, same
 
 TEXT = "Hello there."
 REQUEST = ConversionRequest(SOURCE, "happy", text=TEXT)
-PLACES = ("ESN_CHECK_CODE", "ESN_CHECK_FOLDER")
 STEPS = 12
 
 
 def tiny() -> Any:
     """What a host loads: the model that was built by the process that starts it."""
-    code, folder = (Path(os.environ[name]) for name in PLACES)
     stand_in()
-    return cosyvoice.load(folder, code=code, agreed=remote_code.code_digest(code, folder / cosyvoice.RECIPE))
+    return cosyvoice.hosted()
 
 
 def vectors(scale: float = 150.0) -> EmoVectors:
@@ -100,14 +98,14 @@ def refusal(call: Any) -> str:
     return ""
 
 
-def check_loading(report: Report, code: Path, folder: Path) -> Any:
+def check_loading(report: Report, folder: Path) -> Any:
     """Consent, and the classes that come of it."""
-    digest = remote_code.code_digest(code, folder / cosyvoice.RECIPE)
+    digest = remote_code.code_digest(folder)
     report.check("nothing is loaded without consent", "agree" in refusal(
-        lambda: cosyvoice.load(folder, code=code, agreed=None)))  # fmt: skip
+        lambda: cosyvoice.load(folder, agreed=None)))  # fmt: skip
     report.check("nor with consent to other code", "not those you agreed to" in refusal(
-        lambda: cosyvoice.load(folder, code=code, agreed="0" * 64)))  # fmt: skip
-    model = cosyvoice.load(folder, code=code, agreed=digest)
+        lambda: cosyvoice.load(folder, agreed="0" * 64)))  # fmt: skip
+    model = cosyvoice.load(folder, agreed=digest)
     cosy, llm = model.reader.cosy, model.reader.llm
     for part in (cosy, cosy.model, llm, llm.llm, cosy.model.flow, cosy.model.hift, cosy.frontend):
         print(f"     {type(part).__module__}.{type(part).__qualname__}")
@@ -355,9 +353,9 @@ def main() -> None:
     missing = stand_in()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "checkpoint"
-        checkpoint(folder)
-        os.environ |= dict(zip(PLACES, (str(asked.code), str(folder)), strict=True))
-        model = check_loading(report, asked.code, folder)
+        checkpoint(folder, asked.code, asked.matcha)
+        os.environ |= assignment.variables(None, None, str(folder), remote_code.code_digest(folder))
+        model = check_loading(report, folder)
         plain = check_speech(report, model)
         check_steering(report, model, plain)
         check_ends(report, model, plain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from studio.lalm.cosyvoice import RECIPE
+from studio.lalm.cosyvoice import CODE, MATCHA
+from studio.lalm.remote_code import RECIPE
 from tests.models.reporting import small_random
 
 WIDTH = 64
@@ -96,11 +98,13 @@ hift: !new:cosyvoice.hifigan.generator.HiFTGenerator
 """
 
 
-def checkpoint(folder: Path) -> None:
-    """Write one into ``folder``: recipe, random weights, a speaker, and two small networks in ONNX."""
+def checkpoint(folder: Path, code: Path, matcha: Path) -> None:
+    """Write one into ``folder``: recipe, code, random weights, a speaker, and two small networks in ONNX."""
     from hyperpyyaml import load_hyperpyyaml  # type: ignore[import-not-found]
 
     folder.mkdir()
+    shutil.copytree(code / "cosyvoice", folder / CODE / "cosyvoice")
+    shutil.copytree(matcha / "matcha", folder / CODE / MATCHA / "matcha")
     (folder / RECIPE).write_text(TINY, "utf-8")
     torch.manual_seed(0)
     parts = load_hyperpyyaml(TINY)
