@@ -25,6 +25,7 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
+from studio.lalm.failures import HostError, HostOutOfMemory
 
 LOAD_SECONDS = 600.0
 PATIENCE_SECONDS = 30.0
@@ -36,14 +37,6 @@ STALL_SECONDS = 600.0
 _POLL_SECONDS = 0.02
 _LOG_LINES = 40
 _RESTARTS = "It is started again with the next render"
-
-
-class HostError(StudioError):
-    """A host that died, hangs, or does not speak the protocol; the next conversion starts another."""
-
-
-class HostOutOfMemory(HostError):
-    """The model ran out of memory in its own process."""
 
 
 class HostedLALM:
