@@ -137,7 +137,7 @@ def test_the_catalogs_entry_is_loaded_once_it_is_downloaded(made, tmp_path, monk
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))  # read from the environment when it was imported
-    with pytest.raises(StudioError, match="is not downloaded; run: esn-studio models download audio-flamingo-3$"):
+    with pytest.raises(StudioError, match=r"is not downloaded; run: esn-studio models download audio-flamingo-3$"):
         load_recogniser()
     model, processor, recogniser = made
     folder = find_model(AUDIO_FLAMINGO_3).weights
