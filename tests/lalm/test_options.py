@@ -13,7 +13,8 @@ from studio.errors import StudioError
 from studio.lalm import catalog, options
 from studio.lalm.entries import ENTRIES, ModelFacts
 from studio.lalm.options import ModelOptions, keep_options, options_of
-from studio.lalm.qwen_omni.loading import Precision, variant
+from studio.lalm.qwen_omni.loading import variant
+from studio.lalm.qwen_omni.memory import Precision
 
 BIG = next(facts for facts in ENTRIES if facts.name == "qwen2.5-omni-7b")
 

@@ -143,9 +143,8 @@ class ModelCard(QFrame):
         layout.addLayout(top)
         for label in (self.about, self.facts, self.problem):
             layout.addWidget(label)
-        if self.entry.facts.configurable:
-            layout.addSpacing(4)
-            layout.addWidget(self.options)
+        layout.addWidget(self.options)
+        self.options.setVisible(self.entry.facts.configurable)
         layout.addLayout(bottom)
 
 
