@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from studio.cli_output import ProgressBar, print_json
 from studio.errors import StudioError
-from studio.lalm.entries import IN_PROCESS, ModelFacts
 
 if TYPE_CHECKING:
     from studio.lalm.catalog import CatalogEntry
@@ -173,11 +172,6 @@ def _code_in_words(code: CodeOffer) -> str:
     )
 
 
-def runs_in(facts: ModelFacts) -> str:
-    """Where a model runs."""
-    return facts.runtime if facts.runtime == IN_PROCESS else f"in the runtime {facts.runtime}"
-
-
 def facts_in_words(entry: CatalogEntry) -> list[str]:
     """What a model can do, its gates, sizes and licence, each in a few words."""
     facts = entry.facts
@@ -187,7 +181,7 @@ def facts_in_words(entry: CatalogEntry) -> list[str]:
     if facts.memory:
         needs = ", ".join(f"{need / 2**30:.1f} GiB at {name}" for name, need in facts.memory.items())
         words.append(f"about {needs}")
-    return [*words, f"runs {runs_in(facts)}", f"licence: {facts.licence}"]
+    return [*words, f"runs {facts.place}", f"licence: {facts.licence}"]
 
 
 def _document(entry: CatalogEntry) -> dict[str, Any]:

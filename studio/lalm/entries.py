@@ -56,6 +56,11 @@ class ModelFacts:
         return tuple(name for name, able in can.items() if able)
 
     @property
+    def place(self) -> str:
+        """Where it runs, in words."""
+        return self.runtime if self.runtime == IN_PROCESS else f"in the runtime {self.runtime}"
+
+    @property
     def configurable(self) -> bool:
         """Whether there is something to choose before it is loaded."""
         return bool(self.precisions or self.speakers)

@@ -203,4 +203,4 @@ def facts_in_words(facts: ModelFacts) -> str:
     if facts.memory:
         needs = ", ".join(f"{need / 2**30:.1f} GiB in {name}" for name, need in facts.memory.items())
         words.append(f"memory: {needs}")
-    return "; ".join([*words, f"licence: {facts.licence}"]) + "."
+    return "; ".join([*words, f"runs {facts.place}", f"licence: {facts.licence}"]) + "."
