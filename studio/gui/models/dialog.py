@@ -75,7 +75,7 @@ class ModelCard(QFrame):
         hub = entry.facts.repo is not None
         self.state.setText("In use" if in_use else "Installed" if entry.installed else "Not downloaded")
         failed = downloads.problems.get(entry.name)
-        self.problem.setText(failed or (entry.problem or "" if not hub else ""))
+        self.problem.setText(failed or (entry.problem or "" if not hub or entry.installed else ""))
         self.problem.setVisible(bool(self.problem.text()))
         set_role(self.problem, "warning")
         for widget in (self.bar, self.share, self.cancel):
@@ -92,6 +92,7 @@ class ModelCard(QFrame):
         )
         reason = (
             "It is in use" if in_use and not anew
+            else "It listens and does not speak; it is used by: esn-studio recognise" if not entry.facts.converts
             else entry.problem if entry.problem is not None
             else keeper.taken if keeper.taken is not None
             else "A model is being loaded" if keeper.loading
@@ -203,4 +204,4 @@ def facts_in_words(facts: ModelFacts) -> str:
     if facts.memory:
         needs = ", ".join(f"{need / 2**30:.1f} GiB in {name}" for name, need in facts.memory.items())
         words.append(f"memory: {needs}")
-    return "; ".join([*words, f"licence: {facts.licence}"]) + "."
+    return "; ".join([*words, f"runs {facts.place}", f"licence: {facts.licence}"]) + "."
