@@ -186,7 +186,8 @@ def _in_words(facts: ModelFacts, repo: str) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise StudioError(
-            f"'{repo}' asks for an agreement first: accept it on its page and log in with: hf auth login"
+            f"'{repo}' asks for an agreement first: accept it at https://huggingface.co/{repo}, then log in with: "
+            "hf auth login"
         ) from error
     except RepositoryNotFoundError as error:
         raise StudioError(f"The hub has no repository '{repo}' that can be read from here.") from error

@@ -52,7 +52,11 @@ def lost_window(open_window: Callable[[Loader], MainWindow], qtbot: QtBot, known
 
     window = open_window(load)
     state = window.studio.state
-    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: (state.source is not None and state.mask is not None) or bool(window.notices.waiting),
+        timeout=PATIENCE,
+    )
+    assert window.notices.waiting == []
     state.set_options(auto_play=False)
     choose_target(window, "angry")
     wait_for_takes(qtbot, window, 1)
