@@ -173,6 +173,11 @@ def test_a_model_that_does_not_hear_cancel_is_ended(requests):
         model.close()
 
 
+def test_loading_can_be_given_up():
+    with pytest.raises(Cancelled):
+        HostedLALM((sys.executable, "-c", "import time; time.sleep(600)"), "Slow", cancelled=lambda: True)
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [
