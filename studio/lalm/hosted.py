@@ -43,9 +43,9 @@ class HostedLALM:
     """Talks to ``python -m studio.lalm.host``, started by ``command``, and restarts it when it was lost.
 
     ``environment``: all its variables; None is for a host in the window's own Python. Raises HostError, when it is made
-    or in ``convert``, in one sentence; ``log`` is what the host last wrote to its standard error. It hangs when it
-    gives no sign of life for ``patience`` seconds, which a thread of the host does while its model computes, or when
-    that model makes no progress for ``stall`` seconds.
+    or in ``convert``, in one sentence, and Cancelled when ``cancelled`` while it is made. ``log`` is what the host last
+    wrote to its standard error. It hangs when it gives no sign of life for ``patience`` seconds, which a thread of the
+    host does while its model computes, or when that model makes no progress for ``stall`` seconds.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class HostedLALM:
         environment: Mapping[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
         stall: float = STALL_SECONDS,
+        cancelled: Callable[[], bool] = never,
     ) -> None:
         self._command = list(command)
         self._title = title
@@ -66,7 +67,7 @@ class HostedLALM:
         self._threads: list[threading.Thread] = []
         self._inbox: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
-        self._info = self._start()
+        self._info = self._start(cancelled)
 
     @property
     def info(self) -> ModelInfo:
@@ -97,7 +98,7 @@ class HostedLALM:
         batch = messages.pack_requests(requests)
         if self._process is None or self._process.poll() is not None:
             self.close()
-            self._info = self._start()
+            self._info = self._start(cancelled)
         job = {"kind": "convert", "batch": batch, "module": module, "record": record, "stream": on_audio is not None}
         self._send(job)
         asked = False
@@ -150,7 +151,7 @@ class HostedLALM:
                 except OSError:  # what was not sent has nowhere to go
                     continue
 
-    def _start(self) -> ModelInfo:
+    def _start(self, cancelled: Callable[[], bool]) -> ModelInfo:
         pipe = subprocess.PIPE
         try:
             process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environment)
@@ -171,7 +172,9 @@ class HostedLALM:
         for thread in self._threads:
             thread.start()
         try:
-            while (message := self._receive(LOAD_SECONDS))["kind"] in ("hello", "alive"):
+            while (message := self._receive(LOAD_SECONDS, cancelled))["kind"] in ("hello", "alive"):
+                if cancelled():
+                    raise Cancelled
                 if message["kind"] == "hello":
                     self._check_version(message)
             if message["kind"] == "failed":
