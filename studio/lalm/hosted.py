@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
@@ -90,10 +91,10 @@ class HostedLALM:
         batch = messages.pack_requests(requests)
         if self._process is None or self._process.poll() is not None:
             self.close()
-            self._info = self._start()
+            self._info = self._start(cancelled)
         job = {"kind": "convert", "batch": batch, "module": module, "record": record, "stream": on_audio is not None}
         self._send(job)
-        asked = False
+        asked = over = False
         asked_at = math.inf
         try:
             while True:
@@ -109,21 +110,23 @@ class HostedLALM:
                     case "audio" if on_audio is not None and not asked:
                         on_audio(message["row"], message["samples"])
                     case "cancelled":
+                        over = True
                         raise Cancelled
                     case "failed":
+                        over = True
                         self._fail(message)
                     case "done":
                         if asked:
+                            over = True
                             raise Cancelled
-                        return [messages.unpack_conversion(row) for row in message["rows"]]
-        except (Cancelled, StudioError):
-            raise
+                        rows = [messages.unpack_conversion(row) for row in message["rows"]]
+                        over = True
+                        return rows
         except (KeyError, TypeError, ValueError) as problem:
-            self.close()
             raise HostError(f"{self._title} sent an answer that makes no sense. {_RESTARTS}.") from problem
-        except BaseException:
-            self.close()  # a callback failed: whatever the host still sends belongs to nobody
-            raise
+        finally:
+            if not over:
+                self.close()  # a callback raised: what the host still sends must not answer the next batch
 
     def close(self) -> None:
         """End the host."""
@@ -141,13 +144,18 @@ class HostedLALM:
                 except OSError:  # what was not sent has nowhere to go
                     continue
 
-    def _start(self) -> ModelInfo:
+    def _start(self, cancelled: Callable[[], bool] = never) -> ModelInfo:
         folder = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
         pipe = subprocess.PIPE
         try:
             process = subprocess.Popen(
-                self._command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, "PYTHONPATH": path}
+                self._command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env={**os.environ, "PYTHONPATH": path},
+                start_new_session=True,  # Ctrl-C is for this side to hear, which may want to finish what is under way
             )
         except OSError as problem:
             raise HostError(
@@ -166,8 +174,9 @@ class HostedLALM:
         for thread in self._threads:
             thread.start()
         try:
-            while (message := self._receive(LOAD_SECONDS))["kind"] == "alive":
-                pass
+            while (message := self._receive(LOAD_SECONDS, cancelled))["kind"] == "alive":
+                if cancelled():
+                    raise Cancelled
             if message["kind"] == "failed":
                 self._fail(message)
             version = message.get("version")
@@ -176,7 +185,8 @@ class HostedLALM:
                     f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
                     "give its environment the studio's own version."
                 )
-            return messages.unpack_info(message["info"])
+            # One pipe carries one batch at a time, whatever the model itself could do.
+            return replace(messages.unpack_info(message["info"]), overlaps=False)
         except (KeyError, TypeError, ValueError) as problem:
             self.close()
             raise HostError(f"{self._title} did not say what it is; look at its runtime.") from problem

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_hosted_batch_is_what_it_is_in_process(local, hosted, requests):
         progress=shares.append,
         on_audio=lambda row, samples: chunks.setdefault(row, []).append(samples),
     )
-    assert hosted.info == local.info
+    assert hosted.info == replace(local.info, overlaps=False)
     for row, (one, other) in enumerate(zip(mine, theirs, strict=True)):
         assert one.text == other.text
         np.testing.assert_array_equal(one.audio.samples, other.audio.samples)
@@ -83,6 +84,52 @@ def test_cancel_stops_and_the_host_lives_on(hosted, requests):
     assert seen[-1] < 1.0
     assert hosted.convert(requests[:1])[0].text
     assert hosted.pid == pid
+
+
+@pytest.mark.parametrize("raised", [Cancelled(), StudioError("no player"), RuntimeError("broken")])
+def test_what_is_left_of_a_batch_whose_callback_raised_does_not_answer_the_next(local, hosted, requests, raised):
+    def fail(_row, _samples):
+        raise raised
+
+    with pytest.raises(type(raised)):
+        hosted.convert(requests[2:], on_audio=fail)
+    expected, heard = (model.convert(requests[:1])[0] for model in (local, hosted))
+    np.testing.assert_array_equal(expected.audio.samples, heard.audio.samples)
+
+
+def test_an_interrupt_from_the_keyboard_reaches_this_side_alone():
+    # In a session of its own, as a terminal would send it: to every process of the foreground group.
+    program = (
+        "import os, signal, sys\n"
+        "from studio.lalm.base import ConversionRequest\n"
+        "from studio.lalm.hosted import HostedLALM\n"
+        "from studio.session.sources import open_source\n"
+        "clip = open_source('demo:0011_000001').clip\n"
+        "model = HostedLALM((sys.executable, '-m', 'studio.lalm.host', 'studio.lalm.embedded:load'), 'Embedded')\n"
+        "heard = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: heard.append(1))\n"
+        "press = lambda share: heard or os.killpg(0, signal.SIGINT)\n"
+        "made = model.convert([ConversionRequest(clip, 'angry')], progress=press)\n"
+        "model.close()\n"
+        "print(len(heard), made[0].audio.seconds > 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, start_new_session=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("1 True\n", 0), done.stderr
+
+
+def test_starting_a_lost_host_again_can_be_cancelled(requests, tmp_path, monkeypatch):
+    monkeypatch.setenv("ESN_TEST_MARK", str(tmp_path / "mark"))
+    model = HostedLALM((*HOST, "tests.lalm.hosted.hosts:slow_the_second_time"), "Slow")
+    try:
+        os.kill(model.pid or 0, signal.SIGKILL)
+        model._process.wait()
+        with pytest.raises(Cancelled):
+            model.convert(requests, cancelled=lambda: True)
+        assert model.pid is None
+    finally:
+        model.close()
 
 
 def test_what_cannot_be_converted_is_said_and_the_host_lives_on(hosted, requests):
