@@ -8,7 +8,7 @@ import queue
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -31,6 +31,9 @@ LOAD_SECONDS = 600.0
 PATIENCE_SECONDS = 30.0
 """Without a sign of life for this long, a host hangs."""
 
+STALL_SECONDS = 600.0
+"""Without progress for this long, the model of a host that lives computes in vain."""
+
 _POLL_SECONDS = 0.02
 _LOG_LINES = 40
 _RESTARTS = "It is started again with the next render"
@@ -47,15 +50,26 @@ class HostOutOfMemory(HostError):
 class HostedLALM:
     """Talks to ``python -m studio.lalm.host``, started by ``command``, and restarts it when it was lost.
 
-    Raises HostError, when it is made or in ``convert``, in one sentence; ``log`` is what the host last wrote to its
-    standard error. Heartbeats come from a thread of the host: they tell a stopped process, not a model that computes
-    for ever.
+    ``environment``: all its variables; None is for a host in the window's own Python. Raises HostError, when it is made
+    or in ``convert``, in one sentence; ``log`` is what the host last wrote to its standard error. It hangs when it
+    gives no sign of life for ``patience`` seconds, which a thread of the host does while its model computes, or when
+    that model makes no progress for ``stall`` seconds.
     """
 
-    def __init__(self, command: Sequence[str], title: str, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        title: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        patience: float = PATIENCE_SECONDS,
+        stall: float = STALL_SECONDS,
+    ) -> None:
         self._command = list(command)
         self._title = title
+        self._environment = own_environment() if environment is None else dict(environment)
         self._patience = patience
+        self._stall = stall
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
         self._inbox: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
@@ -96,14 +110,16 @@ class HostedLALM:
         self._send(job)
         asked = over = False
         asked_at = math.inf
+        moved_at = monotonic()
         try:
             while True:
                 if not asked and cancelled():
                     self._send({"kind": "cancel"})
                     asked = True
                     asked_at = monotonic()
-                self._end_if_deaf(asked_at)
+                self._end_if_stuck(asked_at, moved_at)
                 message = self._receive(self._patience, cancelled if not asked else never)
+                moved_at = moved_at if message["kind"] == "alive" else monotonic()
                 match message["kind"]:
                     case "progress" if not asked:
                         progress(message["share"])
@@ -145,8 +161,6 @@ class HostedLALM:
                     continue
 
     def _start(self, cancelled: Callable[[], bool] = never) -> ModelInfo:
-        folder = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
         pipe = subprocess.PIPE
         try:
             process = subprocess.Popen(
@@ -154,7 +168,7 @@ class HostedLALM:
                 stdin=pipe,
                 stdout=pipe,
                 stderr=pipe,
-                env={**os.environ, "PYTHONPATH": path},
+                env=self._environment,
                 start_new_session=True,  # Ctrl-C is for this side to hear, which may want to finish what is under way
             )
         except OSError as problem:
@@ -174,17 +188,14 @@ class HostedLALM:
         for thread in self._threads:
             thread.start()
         try:
-            while (message := self._receive(LOAD_SECONDS, cancelled))["kind"] == "alive":
+            while (message := self._receive(LOAD_SECONDS, cancelled))["kind"] in ("hello", "alive"):
                 if cancelled():
                     raise Cancelled
+                if message["kind"] == "hello":
+                    self._check_version(message)
             if message["kind"] == "failed":
                 self._fail(message)
-            version = message.get("version")
-            if version != wire.VERSION:
-                raise HostError(
-                    f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
-                    "give its environment the studio's own version."
-                )
+            self._check_version(message)
             # One pipe carries one batch at a time, whatever the model itself could do.
             return replace(messages.unpack_info(message["info"]), overlaps=False)
         except (KeyError, TypeError, ValueError) as problem:
@@ -194,11 +205,22 @@ class HostedLALM:
             self.close()
             raise
 
-    def _end_if_deaf(self, asked_at: float) -> None:
-        """A model that computes on long after it was asked to stop is stopped with its process."""
+    def _check_version(self, message: dict[str, Any]) -> None:
+        version = message.get("version")
+        if version != wire.VERSION:
+            raise HostError(
+                f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
+                "give its environment the studio's own version."
+            )
+
+    def _end_if_stuck(self, asked_at: float, moved_at: float) -> None:
+        """A model that computes on long after it was asked to stop, or gets nowhere, is stopped with its process."""
         if monotonic() - asked_at > self._patience:
             self.close()
             raise Cancelled
+        if monotonic() - moved_at > self._stall:
+            self.close()
+            raise HostError(f"{self._title} made no progress for {self._stall:.0f} s and was stopped. {_RESTARTS}.")
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -228,7 +250,8 @@ class HostedLALM:
             code = None if self._process is None else self._process.poll()
             self.close()
             if message is None:
-                end = f" (signal {-code})" if code is not None and code < 0 else ""
+                last = self._log[-1].strip().rstrip(".")[:200] if self._log else ""
+                end = f" (signal {-code})" if code is not None and code < 0 else f" ({last})" if last else ""
                 raise HostError(f"{self._title} ended unexpectedly{end}. {_RESTARTS}.")
             raise HostError(f"{self._title} sent something that is no message. {_RESTARTS}.") from message
 
@@ -243,6 +266,13 @@ class HostedLALM:
                 "another precision, or use the embedded model."
             )
         raise HostError(f"{self._title} failed ({words}). {_RESTARTS}.")
+
+
+def own_environment() -> dict[str, str]:
+    """The variables of this process, with this studio importable."""
+    folder = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def _collect(stream: BinaryIO, inbox: queue.Queue[dict[str, Any] | Exception | None]) -> None:
