@@ -138,6 +138,10 @@ class HostedLALM:
                         rows = [messages.unpack_conversion(row) for row in message["rows"]]
                         over = True
                         return rows
+        except HostError as lost:
+            if asked:
+                raise Cancelled from lost
+            raise
         except (KeyError, TypeError, ValueError) as problem:
             raise HostError(f"{self._title} sent an answer that makes no sense. {_RESTARTS}.") from problem
         finally:
