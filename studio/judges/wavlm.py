@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from studio.audio.clip import Clip
 from studio.errors import StudioError
+from studio.lalm.reading import unreadable
 
 HUB = "microsoft/wavlm-base-plus-sv"
 RATE = 16_000
@@ -57,9 +58,13 @@ def load(source: str | Path = HUB) -> WavlmSpeakers:
     local = Path(where).is_dir()
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(where, local_files_only=local)
-        # Some revisions hold a pickle only: transformers reads that with weights_only.
-        model = WavLMForXVector.from_pretrained(where, local_files_only=local)
+        # The repository may hold a pickle only; such a file may bring tensors and nothing that runs.
+        model, report = WavLMForXVector.from_pretrained(
+            where, local_files_only=local, weights_only=True, output_loading_info=True
+        )
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise StudioError(f"WavLM's speaker model cannot be loaded from '{where}': {said}") from error
+        raise unreadable("WavLM's speaker model", where, error) from error
+    missing = sorted(str(key) for key in report["missing_keys"])
+    if missing:
+        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")
     return WavlmSpeakers(model, extractor)

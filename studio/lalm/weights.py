@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ def cache() -> Path:
 
     Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
     """
-    set_to = os.environ.get("HF_HUB_CACHE")
+    set_to = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")  # the second is its old name
     if set_to:
         return Path(set_to).expanduser()
     home = os.environ.get("HF_HOME")
@@ -48,6 +49,12 @@ def snapshot(repo: str, revision: str | None) -> Path:
         except OSError:
             revision = "main"
     return folder / "snapshots" / revision
+
+
+def repository(folder: Path) -> tuple[str, str] | None:
+    """The repository and revision of which a folder is a snapshot; None for a folder outside of a hub's cache."""
+    found = re.search(r"models--(.+?)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]+)$", str(folder.absolute()))
+    return None if found is None else (f"{found[1]}/{found[2]}", found[3])
 
 
 def is_whole(folder: Path) -> bool:

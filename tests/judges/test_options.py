@@ -15,8 +15,11 @@ from transformers.models.qwen3_omni_moe import modeling_qwen3_omni_moe
 
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
+from studio.judges.catalog import judges, load_judge
 from studio.judges.options import OptionJudge, Recognising
+from studio.lalm.catalog import find_model
 from studio.lalm.flamingo import FlamingoRecogniser
+from studio.lalm.reading import read
 from studio.lalm.recognition import RecognitionRequest
 from studio.lalm.thinkers import Thinker, load_qwen2, load_qwen3, qwen2_thinker, qwen3_positions, qwen3_thinker
 from tests.lalm.flamingo import tiny
@@ -103,6 +106,45 @@ def test_the_thinker_is_read_out_of_a_whole_checkpoint(tmp_path):
     loaded = load_qwen2(tmp_path, device="cpu")
     expected = qwen2_thinker(whole.thinker, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
     assert loaded.options(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_judge_is_the_model_that_was_downloaded_and_never_downloads_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    fetch = {
+        "qwen2.5-omni": "esn-studio models download qwen2.5-omni-7b",
+        "qwen3-omni": "hf download Qwen/Qwen3-Omni-30B-A3B-Instruct",
+        "audio-flamingo-3": "hf download nvidia/audio-flamingo-3-hf",
+    }
+    for name, line in fetch.items():
+        with pytest.raises(StudioError, match=f"The judge '{name}' cannot be loaded. .* with: {line}$"):
+            load_judge(name)
+    whole = tiny_qwen.whole_model()
+    tiny_qwen.save(whole, find_model("qwen2.5-omni-7b").weights)
+    (tmp_path / "models--nvidia--audio-flamingo-3-hf" / "refs").mkdir(parents=True)
+    (tmp_path / "models--nvidia--audio-flamingo-3-hf" / "refs" / "main").write_text("0a1b")
+    processor = tiny.processor()
+    flamingo_model = tiny.model(processor)
+    for part in (processor, flamingo_model):
+        part.save_pretrained(tmp_path / "models--nvidia--audio-flamingo-3-hf" / "snapshots" / "0a1b")
+    assert {each.name: each.problem for each in judges()}["qwen2.5-omni"] is None
+    judge = load_judge("qwen2.5-omni")
+    assert judge.name == "options-qwen2.5-omni-7b"
+    expected = qwen2_thinker(whole.thinker, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
+    assert judge.judge(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
+    assert load_judge("audio-flamingo-3").name == "options-audio-flamingo-3-hf"
+
+
+def test_a_model_that_is_larger_than_the_device_is_one_sentence():
+    class Large(torch.nn.Linear):
+        @classmethod
+        def from_pretrained(cls, where, **options):
+            return cls(1024, 1024, bias=False), {"missing_keys": set()}
+
+        def to(self, place):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(StudioError, match=r"^The judge needs 0\.0 GiB for its weights alone, which cpu does not have"):
+        read(Large, "somewhere", "The judge", "cpu")
 
 
 def test_a_recogniser_is_a_judge_too():
