@@ -125,19 +125,9 @@ class HostedLALM:
                         progress(message["share"])
                     case "audio" if on_audio is not None and not asked:
                         on_audio(message["row"], message["samples"])
-                    case "cancelled":
+                    case "cancelled" | "failed" | "done":
                         over = True
-                        raise Cancelled
-                    case "failed":
-                        over = True
-                        self._fail(message)
-                    case "done":
-                        if asked:
-                            over = True
-                            raise Cancelled
-                        rows = [messages.unpack_conversion(row) for row in message["rows"]]
-                        over = True
-                        return rows
+                        return self._outcome(message, asked)
         except HostError as lost:
             if asked:
                 raise Cancelled from lost
@@ -147,6 +137,18 @@ class HostedLALM:
         finally:
             if not over:
                 self.close()  # a callback raised: what the host still sends must not answer the next batch
+
+    def _outcome(self, message: dict[str, Any], asked: bool) -> list[Conversion]:
+        """What a batch ended in; ``asked``: whether it was to be cancelled."""
+        if message["kind"] == "failed":
+            self._fail(message)
+        if asked or message["kind"] == "cancelled":
+            raise Cancelled
+        try:
+            return [messages.unpack_conversion(row) for row in message["rows"]]
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the host."""
