@@ -59,9 +59,8 @@ def load(source: str | Path = HUB) -> WavlmSpeakers:
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(where, local_files_only=local)
         # The repository may hold a pickle only; such a file may bring tensors and nothing that runs.
-        model, report = WavLMForXVector.from_pretrained(
-            where, local_files_only=local, weights_only=True, output_loading_info=True
-        )
+        kind: Any = WavLMForXVector
+        model, report = kind.from_pretrained(where, local_files_only=local, weights_only=True, output_loading_info=True)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise unreadable("WavLM's speaker model", where, error) from error
     missing = sorted(str(key) for key in report["missing_keys"])

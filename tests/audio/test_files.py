@@ -398,7 +398,7 @@ def test_an_interrupt_inside_of_libsndfile_is_not_lost(tmp_path: Path, monkeypat
     save_flac(path, clip)
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(files.io, "BytesIO", InterruptedWriter)
+        patch.setattr(io, "BytesIO", InterruptedWriter)
         with pytest.raises(KeyboardInterrupt):
             encode(clip, "FLAC", "PCM_16", "a")
         with pytest.raises(KeyboardInterrupt):

@@ -140,7 +140,7 @@ def test_a_model_that_is_larger_than_the_device_is_one_sentence():
         def from_pretrained(cls, where, **options):
             return cls(1024, 1024, bias=False), {"missing_keys": set()}
 
-        def to(self, place):
+        def to(self, *place: Any, **options: Any) -> Any:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with pytest.raises(StudioError, match=r"^The judge needs 0\.0 GiB for its weights alone, which cpu does not have"):

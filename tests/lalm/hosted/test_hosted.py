@@ -123,7 +123,8 @@ def test_starting_a_lost_host_again_can_be_cancelled(requests, tmp_path, monkeyp
     monkeypatch.setenv("ESN_TEST_MARK", str(tmp_path / "mark"))
     model = HostedLALM((*HOST, "tests.lalm.hosted.hosts:slow_the_second_time"), "Slow")
     try:
-        os.kill(model.pid or 0, signal.SIGKILL)
+        assert model._process is not None
+        model._process.kill()
         model._process.wait()
         with pytest.raises(Cancelled):
             model.convert(requests, cancelled=lambda: True)
