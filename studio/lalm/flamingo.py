@@ -18,7 +18,7 @@ from studio.esn.taps import GateTaps
 from studio.judges.choice import QUESTION
 from studio.lalm import weights
 from studio.lalm.base import LANGUAGE, ModelInfo, never
-from studio.lalm.reading import read, unreadable
+from studio.lalm.reading import PROBLEMS, read, unreadable
 from studio.lalm.recognition import Recognition, RecognitionRequest, letter_ids, option_probabilities
 
 HUB = "nvidia/audio-flamingo-3-hf"
@@ -123,7 +123,7 @@ def load(
     at: dict[str, Any] = {"revision": revision or "main", "local_files_only": offline or Path(where).is_dir()}
     try:
         processor = AudioFlamingo3Processor.from_pretrained(where, **at)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except PROBLEMS as error:
         raise unreadable("Audio Flamingo 3", where, error) from error
     model = read(AudioFlamingo3ForConditionalGeneration, where, "Audio Flamingo 3", device, **at)
     cached = weights.repository(Path(where))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from studio.errors import StudioError
+
+PROBLEMS = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, SafetensorError)
+"""What transformers raises for files that are missing, damaged, or of another model."""
 
 _SHOWN = 300
 
@@ -21,7 +25,7 @@ def read(kind: Any, where: str, title: str, device: torch.device | str | None = 
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
     try:
         model, report = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, output_loading_info=True, **at)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except PROBLEMS as error:
         raise unreadable(title, where, error) from error
     missing = sorted(str(key) for key in report["missing_keys"])
     if missing:

@@ -16,7 +16,7 @@ from studio.audio.clip import Clip
 from studio.errors import StudioError
 from studio.judges.choice import QUESTION
 from studio.lalm import weights
-from studio.lalm.reading import read, unreadable
+from studio.lalm.reading import PROBLEMS, read, unreadable
 from studio.lalm.recognition import letter_ids, option_probabilities
 
 QWEN2 = "Qwen/Qwen2.5-Omni-7B"
@@ -142,6 +142,6 @@ def _read(kind: Any, source: str | Path, device: torch.device | str | None) -> t
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **at)
         extractor = WhisperFeatureExtractor.from_pretrained(where, **at)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except PROBLEMS as error:
         raise unreadable("The judge", where, error) from error
     return read(kind, where, "The judge", device, **at), tokenizer, extractor

@@ -96,8 +96,11 @@ def test_a_thinker_loads_from_a_folder_or_says_why_not(tmp_path):
     loaded = load_qwen3(tmp_path / "qwen3", device="cpu")
     expected = qwen3_thinker(model, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
     assert loaded.options(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
-    with pytest.raises(StudioError, match="The judge cannot be loaded from"):
-        load_qwen3(tmp_path, device="cpu")
+    torn = tmp_path / "qwen3" / "model.safetensors"
+    torn.write_bytes(torn.read_bytes()[:1000])
+    for folder in (tmp_path, tmp_path / "qwen3"):
+        with pytest.raises(StudioError, match="The judge cannot be loaded from"):
+            load_qwen3(folder, device="cpu")
 
 
 def test_the_thinker_is_read_out_of_a_whole_checkpoint(tmp_path):
