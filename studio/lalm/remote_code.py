@@ -69,7 +69,7 @@ def revision(folder: Path, digest: str) -> str:
 
 
 def _require_own_code(folder: Path) -> None:
-    """transformers takes "owner/name--module.Class" from another repository, whose code is in no hash of this one."""
+    """Transformers takes "owner/name--module.Class" from another repository, whose code is in no hash of this one."""
     for path in sorted(folder.glob("*config*.json")):
         try:
             config = json.loads(path.read_bytes())

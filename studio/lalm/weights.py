@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -13,9 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from studio.atomic import reason, replace_bytes
 from studio.errors import Cancelled, StudioError
 from studio.lalm.entries import GB, ModelFacts
 from studio.progress import Progress, never, no_progress
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system says when it is not the network's fault."""
 
 MARGIN = GB
 """Bytes of the disk that a download leaves free."""
@@ -103,7 +108,7 @@ def download(
     if facts.revision is None:
         reference = storage(facts.repo) / "refs" / "main"
         reference.parent.mkdir(parents=True, exist_ok=True)
-        reference.write_text(revision)
+        replace_bytes(reference, revision.encode())
     progress(1.0)
     return folder
 
@@ -160,6 +165,8 @@ def _in_words(facts: ModelFacts) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise StudioError(f"The hub refused {facts.title}: {str(error).splitlines()[0]}.") from error
     except broken as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise StudioError(f"{facts.title} cannot be written to '{cache()}': {reason(error)}.") from error
         raise StudioError(
             f"{facts.title} cannot be downloaded: the hub was not reached, or the connection broke "
             f"({(str(error) or type(error).__name__).splitlines()[0]}); what arrived whole is kept, try again."

@@ -285,7 +285,7 @@ def test_code_of_another_repository_is_not_run_by_consent_to_this_one(tmp_path: 
     (tmp_path / "modeling.py").write_text("x = 1\n")
     digest = remote_code.code_digest(tmp_path)
     (tmp_path / name).write_text(config)
-    with pytest.raises(StudioError, match="code of another repository|is no JSON"):
+    with pytest.raises(StudioError, match=r"code of another repository|is no JSON"):
         minicpm_o.load(tmp_path, agreed=digest)
 
 
