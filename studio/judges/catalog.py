@@ -10,6 +10,7 @@ from pathlib import Path
 from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
 from studio.lalm import weights
+from studio.lalm.entries import ENTRIES, ModelFacts
 
 DEFAULT = "embedded"
 EMOTION2VEC = "emotion2vec"
@@ -39,32 +40,33 @@ class JudgeEntry:
 class _Listener:
     """A judge that asks the audio language model ``repo`` of the hub, of which ``needs`` says the memory.
 
-    ``model`` is the name under which the studio itself downloads it, if it does; else it is whatever revision the hub's
-    cache holds. ``loader`` is a function of ``options``.
+    ``loader`` is a function of ``options``. A model the studio downloads itself is taken at its pinned revision, another
+    at what the hub's cache holds.
     """
 
     title: str
     repo: str
     needs: str
     loader: str
-    model: str | None = None
 
     @property
     def folder(self) -> Path:
         """Where its files lie, or would."""
-        if self.model is None:
-            return weights.snapshot(self.repo, None)
-        from studio.lalm.catalog import find_model
-
-        return find_model(self.model).weights
+        facts = self._facts
+        return weights.snapshot(self.repo, None if facts is None else facts.revision)
 
     @property
     def problem(self) -> str | None:
         """Why it cannot be loaded; None when it can be tried."""
         if weights.is_whole(self.folder):
             return None
-        fetch = f"hf download {self.repo}" if self.model is None else f"esn-studio models download {self.model}"
+        facts = self._facts
+        fetch = f"hf download {self.repo}" if facts is None else f"esn-studio models download {facts.name}"
         return f"Its weights are not on this machine; fetch them with: {fetch}"
+
+    @property
+    def _facts(self) -> ModelFacts | None:
+        return next((facts for facts in ENTRIES if facts.repo == self.repo), None)
 
 
 def judges() -> list[JudgeEntry]:
@@ -134,8 +136,6 @@ _LOADERS: dict[str, Callable[[], EmotionJudge]] = {DEFAULT: _load_embedded, EMOT
 
 _LISTENERS = {
     FLAMINGO: _Listener("Audio Flamingo 3", "nvidia/audio-flamingo-3-hf", "16.5 GB in bf16", "load_flamingo"),
-    QWEN2: _Listener(
-        "Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "about 18 GB in bf16", "load_qwen2", model="qwen2.5-omni-7b"
-    ),
+    QWEN2: _Listener("Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "about 18 GB in bf16", "load_qwen2"),
     QWEN3: _Listener("Qwen3-Omni-30B-A3B", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "about 60 GB in bf16", "load_qwen3"),
 }

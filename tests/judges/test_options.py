@@ -116,25 +116,23 @@ def test_a_judge_is_the_model_that_was_downloaded_and_never_downloads_by_itself(
     fetch = {
         "qwen2.5-omni": "esn-studio models download qwen2.5-omni-7b",
         "qwen3-omni": "hf download Qwen/Qwen3-Omni-30B-A3B-Instruct",
-        "audio-flamingo-3": "hf download nvidia/audio-flamingo-3-hf",
     }
     for name, line in fetch.items():
         with pytest.raises(StudioError, match=f"The judge '{name}' cannot be loaded. .* with: {line}$"):
             load_judge(name)
     whole = tiny_qwen.whole_model()
     tiny_qwen.save(whole, find_model("qwen2.5-omni-7b").weights)
-    (tmp_path / "models--nvidia--audio-flamingo-3-hf" / "refs").mkdir(parents=True)
-    (tmp_path / "models--nvidia--audio-flamingo-3-hf" / "refs" / "main").write_text("0a1b")
-    processor = tiny.processor()
-    flamingo_model = tiny.model(processor)
-    for part in (processor, flamingo_model):
-        part.save_pretrained(tmp_path / "models--nvidia--audio-flamingo-3-hf" / "snapshots" / "0a1b")
+    third = tmp_path / "models--Qwen--Qwen3-Omni-30B-A3B-Instruct"
+    (third / "refs").mkdir(parents=True)
+    (third / "refs" / "main").write_text("0a1b")
+    for part in (qwen3_model(), tiny_qwen.tokenizer(), tiny_qwen.extractor()):
+        part.save_pretrained(third / "snapshots" / "0a1b")
     assert {each.name: each.problem for each in judges()}["qwen2.5-omni"] is None
     judge = load_judge("qwen2.5-omni")
     assert judge.name == "options-qwen2.5-omni-7b"
     expected = qwen2_thinker(whole.thinker, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
     assert judge.judge(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
-    assert load_judge("audio-flamingo-3").name == "options-audio-flamingo-3-hf"
+    assert load_judge("qwen3-omni").name == "options-qwen3-omni-30b-a3b-instruct"
 
 
 def test_a_model_that_is_larger_than_the_device_is_one_sentence():
