@@ -40,8 +40,8 @@ class JudgeEntry:
 class _Listener:
     """A judge that asks the audio language model ``repo`` of the hub, of which ``needs`` says the memory.
 
-    ``loader`` is a function of ``options``. A model the studio downloads itself is taken at its pinned revision, another
-    at what the hub's cache holds.
+    ``loader`` is a function of ``options``. A model the studio downloads itself is taken at its pinned revision, any
+    other at what the hub's cache holds.
     """
 
     title: str
