@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from studio.cli_output import UsageError, print_json, say
 from studio.errors import StudioError
+from studio.lalm.failures import is_out_of_memory
 
 VERB_MODULES = (
     "studio.cli_render", "studio.cli_identify", "studio.cli_evaluate", "studio.cli_masks", "studio.cli_jobs",
@@ -69,8 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
-        # By name: torch's own must not be imported for this.
-        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+        if not is_out_of_memory(error):
             raise
         return _failed(args, _NO_MEMORY)
 

@@ -26,6 +26,7 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
+from studio.lalm.failures import HostError, HostOutOfMemory
 
 LOAD_SECONDS = 600.0
 PATIENCE_SECONDS = 30.0
@@ -39,21 +40,13 @@ _LOG_LINES = 40
 _RESTARTS = "It is started again with the next render"
 
 
-class HostError(StudioError):
-    """A host that died, hangs, or does not speak the protocol; the next conversion starts another."""
-
-
-class HostOutOfMemory(HostError):
-    """The model ran out of memory in its own process."""
-
-
 class HostedLALM:
     """Talks to ``python -m studio.lalm.host``, started by ``command``, and restarts it when it was lost.
 
     ``environment``: all its variables; None is for a host in the window's own Python. Raises HostError, when it is made
-    or in ``convert``, in one sentence; ``log`` is what the host last wrote to its standard error. It hangs when it
-    gives no sign of life for ``patience`` seconds, which a thread of the host does while its model computes, or when
-    that model makes no progress for ``stall`` seconds.
+    or in ``convert``, in one sentence, and Cancelled when ``cancelled`` while it is made. ``log`` is what the host last
+    wrote to its standard error. It hangs when it gives no sign of life for ``patience`` seconds, which a thread of the
+    host does while its model computes, or when that model makes no progress for ``stall`` seconds.
     """
 
     def __init__(
@@ -64,6 +57,7 @@ class HostedLALM:
         environment: Mapping[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
         stall: float = STALL_SECONDS,
+        cancelled: Callable[[], bool] = never,
     ) -> None:
         self._command = list(command)
         self._title = title
@@ -74,7 +68,7 @@ class HostedLALM:
         self._threads: list[threading.Thread] = []
         self._inbox: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
-        self._info = self._start()
+        self._info = self._start(cancelled)
 
     @property
     def info(self) -> ModelInfo:
@@ -166,7 +160,7 @@ class HostedLALM:
                 except OSError:  # what was not sent has nowhere to go
                     continue
 
-    def _start(self, cancelled: Callable[[], bool] = never) -> ModelInfo:
+    def _start(self, cancelled: Callable[[], bool]) -> ModelInfo:
         pipe = subprocess.PIPE
         try:
             process = subprocess.Popen(
