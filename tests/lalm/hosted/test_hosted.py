@@ -15,9 +15,11 @@ import pytest
 
 from studio.errors import Cancelled, StudioError
 from studio.esn.automation import Automation
+from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.intervention import Mode, Steering
-from studio.lalm import embedded, wire
+from studio.lalm import embedded, messages, wire
 from studio.lalm.base import ConversionRequest
+from studio.lalm.embedded.network import EMOSTEER_SITE
 from studio.lalm.failures import HostError, HostOutOfMemory
 from studio.lalm.hosted import HostedLALM
 from studio.session.masks import default_mask, load_mask
@@ -41,7 +43,15 @@ def hosted():
 
 
 @pytest.fixture(scope="module")
-def requests(local):
+def vectors():
+    """Drawn at random, large enough to be heard."""
+    rng = np.random.default_rng(0)
+    weights = {emotion: rng.normal(0, 40, (256, 256)).astype(np.float32) for emotion in ("happy", "angry", "sad")}
+    return EmoVectors(256, EMOSTEER_SITE, weights, metadata={"model_id": "embedded"})
+
+
+@pytest.fixture(scope="module")
+def requests(local, vectors):
     clip = open_source("demo:0011_000001").clip
     default = default_mask(local.info, "language")
     assert default is not None
@@ -51,6 +61,11 @@ def requests(local):
         ConversionRequest(clip, "angry"),
         ConversionRequest(clip, "angry", Steering(mask, Mode.GAIN, {"angry": 0.5}, automation=curve)),
         ConversionRequest(clip, "sad", Steering(mask, Mode.ADD, {"sad": 0.3}, layers=(0, 1)), seed=7),
+        ConversionRequest(clip, "angry", emosteer=EmoSteering(vectors, {"angry": 2.0, "happy": 0.5}, curve)),
+        ConversionRequest(
+            clip, "sad", Steering(mask, Mode.GAIN, {"sad": 0.5}), emosteer=EmoSteering(vectors, {"sad": 1.0})
+        ),
+        ConversionRequest(clip, "angry", emosteer=EmoSteering(vectors, {"angry": 0.0})),
     ]
 
 
@@ -73,8 +88,28 @@ def test_a_hosted_batch_is_what_it_is_in_process(local, hosted, requests):
         np.testing.assert_array_equal(one.statistics.active.numpy(), other.statistics.active.numpy())
         np.testing.assert_array_equal(one.statistics.total.numpy(), other.statistics.total.numpy())
         assert one.statistics.tokens == other.statistics.tokens
+    # Vectors are heard, alone and beside neurons, and alpha 0 is the baseline.
+    assert not np.array_equal(theirs[3].audio.samples, theirs[0].audio.samples)
+    [neurons] = hosted.convert([replace(requests[4], emosteer=None)])
+    assert not np.array_equal(theirs[4].audio.samples, neurons.audio.samples)
+    np.testing.assert_array_equal(theirs[5].audio.samples, theirs[0].audio.samples)
     assert shares[-1] == 1.0
     assert "must not reach the pipe" in hosted.log
+
+
+def test_vectors_travel_once_and_without_what_no_row_asks_for(requests):
+    packed = messages.pack_requests(requests)
+    assert [sorted(each["weights"]) for each in packed["vectors"]] == [["angry", "happy", "sad"]]
+    first, last = (messages.pack_requests([requests[row]])["vectors"] for row in (3, 5))
+    assert [sorted(each["weights"]) for each in (*first, *last)] == [["angry", "happy"], ["happy"]]
+
+
+def test_vectors_that_do_not_fit_are_refused_and_the_host_lives_on(hosted, requests):
+    pid = hosted.pid
+    foreign = EmoVectors(8, "llm.llm_decoder", {"angry": np.ones((8, 8), np.float32)})
+    with pytest.raises(StudioError, match=r"shift the input of llm\.llm_decoder"):
+        hosted.convert([replace(requests[0], emosteer=EmoSteering(foreign, {"angry": 0.0}))])
+    assert hosted.pid == pid
 
 
 def test_cancel_stops_and_the_host_lives_on(hosted, requests):
