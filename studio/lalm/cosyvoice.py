@@ -206,13 +206,13 @@ class CosyVoiceLALM:
                 f"{TITLE} has no gated layers, so masks of neurons do not apply to it; steer it by learned vectors."
             )
         emosteer = request.emosteer
-        if emosteer is not None and not emosteer.is_identity:
-            if emosteer.automation is not None:
+        if emosteer is not None:
+            emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
+            if emosteer.automation is not None and not emosteer.is_identity:
                 raise StudioError(
                     f"{TITLE} speaks at a pace of its own, so its steps do not follow the source's clock and an "
                     "intensity curve means nothing to it; clear the curve."
                 )
-            emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
         return samples
 
     def _convert(

@@ -20,7 +20,7 @@ from studio.esn.emosteer_hook import fold
 from studio.esn.errors import EmoSteerError
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
-from studio.lalm import assignment, cosyvoice, remote_code, wavefile
+from studio.lalm import assignment, cosyvoice, messages, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, ConversionRequest
 from studio.lalm.cosyvoice_teaching import teach
 from studio.lalm.steerable import COSYVOICE_OUTPUT, Lesson
@@ -83,6 +83,11 @@ def test_it_speaks_the_transcript_and_repeats_itself(model: Any) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not same(plain, convert(model, replace(REQUEST, target="sad")))
     assert not same(plain, convert(model, replace(REQUEST, source=replace(SPEECH, samples=SPEECH.samples[500:]))))
+
+
+def test_the_transcript_reaches_a_hosted_model() -> None:
+    [arrived, bare] = messages.unpack_requests(messages.pack_requests([REQUEST, replace(REQUEST, text=None)]))
+    assert (arrived.text, bare.text) == ("one two", None)
 
 
 def test_sentences_are_spoken_one_after_the_other(model: Any) -> None:

@@ -106,7 +106,8 @@ def check_loading(report: Report, folder: Path) -> Any:
     report.check("nor with consent to other code", "not those you agreed to" in refusal(
         lambda: cosyvoice.load(folder, agreed="0" * 64)))  # fmt: skip
     model = cosyvoice.load(folder, agreed=digest)
-    cosy, llm = model.reader.cosy, model.reader.llm
+    cosy: Any = model.reader.cosy
+    llm: Any = model.reader.llm
     for part in (cosy, cosy.model, llm, llm.llm, cosy.model.flow, cosy.model.hift, cosy.frontend):
         print(f"     {type(part).__module__}.{type(part).__qualname__}")
     print(f"     {model.info}")
@@ -233,7 +234,12 @@ def check_against_its_own(report: Report, cosy: Any) -> None:
     model = cosyvoice.wrap(cosy, "", speaker=SPEAKER, speaker_in_prompt=False)
     ours = convert(model, replace(REQUEST, seed=7)).speech_tokens[:, 0].tolist()
     taken: list[int] = []
-    model._make = lambda token, *args, **more: taken.extend(token[0].tolist()) or torch.zeros(1, 8)
+
+    def take(token: torch.Tensor, *args: Any, **more: Any) -> torch.Tensor:
+        taken.extend(token[0].tolist())
+        return torch.zeros(1, 8)
+
+    vars(model)["_make"] = take
     says = cosyvoice.INSTRUCTIONS["happy"] + cosyvoice.END_OF_PROMPT
     torch.manual_seed(7)
     list(cosy.inference_instruct(TEXT, SPEAKER, says))
