@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import argparse
 import gc
+import random
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -84,8 +85,8 @@ class Subject:
         self.mask = random_mask(self.widths)
         pairs = torch.from_numpy(self.mask.indices["happy"]).long()
         self.chosen = [pairs[pairs[:, 0] == layer, 1].to(self.device) for layer in range(len(self.gates))]
-        random = torch.Generator().manual_seed(1)
-        self.prompt = torch.randint(0, 900, (batch, PROMPT), generator=random).to(self.device)
+        generator = torch.Generator().manual_seed(1)
+        self.prompt = torch.randint(0, 900, (batch, PROMPT), generator=generator).to(self.device)
         self.taps = GateTaps(self.gates, self.widths, device=self.device, dtype=self.dtype)
 
     def generate(self, generator: Any = None, **more: Any) -> tuple[torch.Tensor, list[float]]:
@@ -184,7 +185,7 @@ def measure(subject: Subject, rounds: int) -> tuple[Figures, Figures]:
     steps: Figures = {name: [] for name in ways}
     wholes: Figures = {name: [] for name in ways}
     for turn in range(rounds):
-        for name in rotated(list(ways), turn):
+        for name in shuffled(ways, turn):
             around, generate = ways[name]
             began = now(subject.device)
             with around():
@@ -193,9 +194,11 @@ def measure(subject: Subject, rounds: int) -> tuple[Figures, Figures]:
     return steps, wholes
 
 
-def rotated(names: list[str], turn: int) -> list[str]:
-    """Each name comes first in some turn, so that none always follows the same other."""
-    return names[turn % len(names) :] + names[: turn % len(names)]
+def shuffled(names: Iterable[str], turn: int) -> list[str]:
+    """An order of its own for each turn, so that none always follows the same other."""
+    ordered = list(names)
+    random.Random(turn).shuffle(ordered)
+    return ordered
 
 
 def step_by_step(subject: Subject, turns: int) -> Figures:
@@ -216,7 +219,7 @@ def step_by_step(subject: Subject, turns: int) -> Figures:
         cache = subject.model(subject.prompt, use_cache=True).past_key_values
         token = subject.prompt[:, -1:]
         for turn in range(turns):
-            for name in rotated(list(ways), turn):
+            for name in shuffled(ways, turn):
                 with ways[name]():
                     for _ in range(2):
                         began = now(subject.device)
