@@ -59,6 +59,17 @@ class CodeOffer:
         grant(self.model, self.revision, self.digest)
 
 
+class ConsentNeeded(StudioError):
+    """A model cannot be loaded before the user agreed to run the ``code`` it brings along."""
+
+    def __init__(self, code: CodeOffer) -> None:
+        super().__init__(
+            f"{code.title} runs {len(code.files)} Python files of its own (SHA-256 {short(code.digest)}...), which "
+            f"nobody agreed to yet; to read what that means and agree: esn-studio models consent {code.model}"
+        )
+        self.code = code
+
+
 def consent_file() -> Path:
     """Where agreements are kept."""
     return user_data_dir() / "consent.json"
@@ -117,12 +128,18 @@ def offer(model: str, title: str, repository: str, revision: str, folder: Path) 
     return CodeOffer(model, title, repository, revision, folder, digest, names, size)
 
 
+def require(code: CodeOffer) -> None:
+    """Raise ConsentNeeded when exactly this code was not agreed to."""
+    if not code.is_granted():
+        raise ConsentNeeded(code)
+
+
 def in_words(code: CodeOffer) -> str:
     """What running it means, in plain sentences."""
     return (
         f"{code.title} comes with {len(code.files)} Python files of its own, which are no part of ESN Studio and were "
-        "not checked by it. To use the model they have to run on this machine, in a process of their own, with "
-        "everything you may do here: read and write your files, use the network. Agree only if you trust whoever "
+        "not checked by it. To use the model they have to run on the machine that holds it, in a process of their own, "
+        "with everything you may do there: read and write your files, use the network. Agree only if you trust whoever "
         f"published '{code.repository}'. The agreement holds for exactly these files (SHA-256 "
         f"{short(code.digest)}...): when one of them changes, you are asked again."
     )

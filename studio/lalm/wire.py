@@ -13,8 +13,8 @@ import numpy as np
 
 from studio.errors import StudioError
 
-VERSION = 2
-"""Of the protocol; both sides must speak the same. 2: learned vectors travel with a batch."""
+VERSION = 3
+"""Of the protocol; both sides must speak the same."""
 
 LIMIT = 256 * 2**20
 """Bytes in the largest frame that is read or written."""

@@ -204,8 +204,9 @@ class QwenOmniLALM:
 
     def close(self) -> None:
         """Take the taps off and let go of the weights; the object is unusable afterwards. May be called again."""
-        for hooks in (*self._taps.values(), self._emosteer):
-            hooks.remove()
+        for taps in self._taps.values():
+            taps.remove()
+        self._emosteer.remove()
         parts = vars(self).pop("parts", None)
         vars(self).pop("stacks", None)
         if parts is not None and parts.device.type == "cuda":

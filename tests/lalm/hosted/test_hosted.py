@@ -20,7 +20,8 @@ from studio.esn.intervention import Mode, Steering
 from studio.lalm import embedded, messages, wire
 from studio.lalm.base import ConversionRequest
 from studio.lalm.embedded.network import EMOSTEER_SITE
-from studio.lalm.hosted import HostedLALM, HostError, HostOutOfMemory
+from studio.lalm.failures import HostError, HostOutOfMemory
+from studio.lalm.hosted import HostedLALM
 from studio.session.masks import default_mask, load_mask
 from studio.session.sources import open_source
 
@@ -170,6 +171,11 @@ def test_a_model_that_does_not_hear_cancel_is_ended(requests):
         assert model.pid is None
     finally:
         model.close()
+
+
+def test_loading_can_be_given_up():
+    with pytest.raises(Cancelled):
+        HostedLALM((sys.executable, "-c", "import time; time.sleep(600)"), "Slow", cancelled=lambda: True)
 
 
 @pytest.mark.parametrize(
