@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,8 +19,9 @@ from typing import Any
 import pytest
 
 from studio.cli import main
+from studio.errors import StudioError
 from studio.lalm.entries import ENTRIES, ModelFacts
-from studio.lalm.weights import is_whole, snapshot
+from studio.lalm.weights import download, is_whole, repository, snapshot
 
 REPO, SHA = "tiny/model", "a" * 40
 FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 4000}
@@ -177,6 +179,22 @@ def test_without_a_network_one_sentence(tmp_path: Path) -> None:
     where, _, _ = run(f"http://127.0.0.1:{port}", tmp_path, "2")
     assert where.startswith("error: Tiny cannot be downloaded: the hub was not reached")
     assert "\n" not in where
+
+
+def test_a_full_disk_is_not_put_down_to_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+
+    def full(*args: Any, **options: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", full)
+    with pytest.raises(StudioError, match=r"^Qwen2\.5-Omni 3B cannot be written to '.*': no space left on device\.$"):
+        download(ENTRIES[1])
+
+
+def test_a_snapshot_is_known_by_its_repository(tmp_path: Path) -> None:
+    assert repository(tmp_path / "models--some--model-1.5" / "snapshots" / SHA) == ("some/model-1.5", SHA)
+    assert repository(tmp_path / "model") is None
 
 
 def test_a_snapshot_is_whole_only_with_every_shard(tmp_path: Path) -> None:
