@@ -143,6 +143,15 @@ class Source:
         return other is not None and self.recording.clip is other.recording.clip
 
 
+@dataclass(frozen=True, eq=False)
+class Arriving:
+    """A recording that is still being read: what there is of it, and how long it says it is (seconds)."""
+
+    name: str
+    drawing: Drawing
+    seconds: float
+
+
 @dataclass(eq=False)
 class ShownTake:
     """A take with its number (from 1, never given twice), its drawing and marked words; ``steer`` and the rest made it.
@@ -207,6 +216,7 @@ class StudioState(QObject):
 
     source_changed = Signal()
     sources_changed = Signal()
+    arriving_changed = Signal()
     steer_changed = Signal()
     mask_changed = Signal()
     model_changed = Signal()
@@ -224,6 +234,7 @@ class StudioState(QObject):
         super().__init__()
         self.source: Source | None = None
         self.sources: list[Source] = []
+        self.arriving: Arriving | None = None
         self.steer = Steer()
         self.mask: ShownMask | None = None
         self.model: ModelInfo | None = None
@@ -252,6 +263,12 @@ class StudioState(QObject):
         self.source_changed.emit()
         for lane in TAKE_LANES:
             self.set_lane(lane, None)
+
+    def set_arriving(self, arriving: Arriving | None) -> None:
+        """Show what was read of the recording that is about to be the source; None when it is there, or is not."""
+        if arriving is not self.arriving:
+            self.arriving = arriving
+            self.arriving_changed.emit()
 
     def keep_source(self, source: Source) -> None:
         """Put a source into the list without opening it, in place of one that is of the same recording."""
