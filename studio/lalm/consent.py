@@ -59,6 +59,17 @@ class CodeOffer:
         grant(self.model, self.revision, self.digest)
 
 
+class ConsentNeeded(StudioError):
+    """A model cannot be loaded before the user agreed to run the ``code`` it brings along."""
+
+    def __init__(self, code: CodeOffer) -> None:
+        super().__init__(
+            f"{code.title} runs {len(code.files)} Python files of its own (SHA-256 {short(code.digest)}...), which "
+            f"nobody agreed to yet; to read what that means and agree: esn-studio models consent {code.model}"
+        )
+        self.code = code
+
+
 def consent_file() -> Path:
     """Where agreements are kept."""
     return user_data_dir() / "consent.json"
@@ -115,6 +126,12 @@ def offer(model: str, title: str, repository: str, revision: str, folder: Path) 
         raise StudioError(f"The code of {title} in '{folder}' cannot be read: {atomic.reason(error)}.") from error
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
     return CodeOffer(model, title, repository, revision, folder, digest, names, size)
+
+
+def require(code: CodeOffer) -> None:
+    """Raise ConsentNeeded when exactly this code was not agreed to."""
+    if not code.is_granted():
+        raise ConsentNeeded(code)
 
 
 def in_words(code: CodeOffer) -> str:

@@ -20,8 +20,9 @@ class ModelFacts:
 
     ``loader`` is ``module:function``; it is called with (source, revision=...), or with the folder alone when the model
     ships with the studio (``repo`` None). ``gates``: modules whose gates can be steered and counted. ``disk``: bytes to
-    download, None when nothing is; ``memory``: estimated bytes per precision, working memory included. ``runtime``: in
-    process, or the environment it runs in.
+    download, None when nothing is; ``memory``: estimated bytes per precision, the usual one first, working memory
+    included. ``runtime``: in process, or the environment it runs in. ``precisions`` (the one that takes most memory
+    first) and ``speakers``: what the loader can be told to use.
     """
 
     name: str
@@ -41,6 +42,8 @@ class ModelFacts:
     runtime: str = IN_PROCESS
     remote_code: bool = False
     needs_gpu: bool = False
+    precisions: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
 
     @property
     def abilities(self) -> tuple[str, ...]:
@@ -50,6 +53,19 @@ class ModelFacts:
         }  # fmt: skip
         return tuple(name for name, able in can.items() if able)
 
+    @property
+    def configurable(self) -> bool:
+        """Whether there is something to choose before it is loaded."""
+        return bool(self.precisions or self.speakers)
+
+    def smaller(self, precision: str | None) -> tuple[str, ...]:
+        """The precisions that take less memory than one of them; None stands for the usual one."""
+        usual = precision or next(iter(self.memory), "")
+        return self.precisions[self.precisions.index(usual) + 1 :] if usual in self.precisions else ()
+
+
+_QWEN_PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
+_QWEN_SPEAKERS = ("Chelsie", "Ethan")
 
 ENTRIES: tuple[ModelFacts, ...] = (
     ModelFacts(
@@ -77,6 +93,8 @@ ENTRIES: tuple[ModelFacts, ...] = (
         disk=12 * GB,
         memory={"bf16": 13 * GIB},
         needs_gpu=True,
+        precisions=_QWEN_PRECISIONS,
+        speakers=_QWEN_SPEAKERS,
     ),
     ModelFacts(
         name="qwen2.5-omni-7b",
@@ -93,6 +111,8 @@ ENTRIES: tuple[ModelFacts, ...] = (
         disk=int(22.4 * GB),
         memory={"bf16": int(21.1 * GIB), "8bit": int(15.1 * GIB), "4bit": int(12.4 * GIB)},
         needs_gpu=True,
+        precisions=_QWEN_PRECISIONS,
+        speakers=_QWEN_SPEAKERS,
     ),
 )
 """Those whose adapter is there, the default first."""

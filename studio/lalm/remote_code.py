@@ -62,4 +62,4 @@ def revision(folder: Path, digest: str) -> str:
     Not the same weights under another name: two revisions that differ in code alone differ here too.
     """
     commit = folder.name if folder.parent.name == "snapshots" else "local"
-    return f"{commit}+code.{digest[:16]}"
+    return f"{commit}+code.{digest}"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from studio.cli import main
 from studio.errors import StudioError
-from studio.lalm import consent, remote_code
+from studio.lalm import catalog, consent, remote_code
+from studio.lalm.entries import ENTRIES, ModelFacts
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +101,60 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="cannot be written"):
         consent.grant("big", "r1", "aa")
     assert not consent.granted("big", "r1", "aa")
+
+
+@pytest.fixture
+def model(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model of the catalog that brings code, downloaded to ``checkpoint``."""
+    facts = ModelFacts(
+        "big", "Big", "", f"{__name__}:load", "", (), repo="them/big", revision="r1", remote_code=True
+    )  # fmt: skip
+    (checkpoint / "model.safetensors").touch()
+    monkeypatch.setattr(catalog, "ENTRIES", (*ENTRIES, facts))
+    monkeypatch.setattr("studio.lalm.weights.snapshot", lambda repo, revision: checkpoint)
+    return facts.name
+
+
+def load(source: str, revision: str) -> tuple[str, str]:
+    return source, revision
+
+
+def test_such_a_model_is_loaded_only_after_consent(model: str, checkpoint: Path) -> None:
+    with pytest.raises(consent.ConsentNeeded, match="esn-studio models consent big") as refused:
+        catalog.load_model(model)
+    assert refused.value.code.digest == remote_code.code_digest(checkpoint)
+    refused.value.code.grant()
+    assert catalog.load_model(model) == ("them/big", "r1")  # type: ignore[comparison-overlap]
+    (checkpoint / "more.py").touch()
+    with pytest.raises(consent.ConsentNeeded):
+        catalog.load_model(model)
+
+
+def test_the_command_line_shows_asks_and_takes_back(
+    model: str, checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = remote_code.code_digest(checkpoint)
+    # Nobody is there to answer: not agreed.
+    assert main(["models", "consent", model]) == 1
+    shown = capsys.readouterr()
+    for words in ("them/big", "r1", digest, "inner/sound.py", "read and write your files"):
+        assert words in shown.out
+    assert "will not run" in shown.err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer, code in (("", 1), ("n", 1), ("y", 0)):
+        monkeypatch.setattr("builtins.input", lambda _question, answer=answer: answer)
+        assert main(["models", "consent", model]) == code
+        assert consent.granted(model, "r1", digest) == (code == 0)
+    capsys.readouterr()
+    assert main(["models", "consent", model, "--revoke", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "big", "revoked": 1}
+    assert main(["models", "consent", model, "--json"]) == 1
+    assert "will not run" in json.loads(capsys.readouterr().out)["error"]
+    assert main(["models", "consent", model, "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["digest"] == digest
+    assert consent.granted(model, "r1", digest)
+
+
+def test_a_model_without_code_has_nothing_to_agree_to(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "consent", "embedded"]) == 1
+    assert "brings no code" in capsys.readouterr().err
