@@ -181,7 +181,7 @@ def facts_in_words(entry: CatalogEntry) -> list[str]:
     if facts.memory:
         needs = ", ".join(f"{need / 2**30:.1f} GiB at {name}" for name, need in facts.memory.items())
         words.append(f"about {needs}")
-    return [*words, f"runs {facts.runtime}", f"licence: {facts.licence}"]
+    return [*words, f"runs {facts.place}", f"licence: {facts.licence}"]
 
 
 def _document(entry: CatalogEntry) -> dict[str, Any]:

@@ -221,7 +221,7 @@ class EmoSteerLayer(nn.Module):
     def forward(self, hidden: torch.Tensor, emotion: str) -> torch.Tensor:
         """Shift h [..., dim]."""
         learned: torch.Tensor = self.weights[emotion]
-        return hidden + self.eps * (hidden @ learned.to(hidden.dtype))
+        return hidden + self.eps * (hidden @ learned.to(hidden))
 
     @contextmanager
     def shifting(self, module: nn.Module, emotion: str) -> Iterator[list[int]]:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from studio.errors import StudioError
 from studio.lalm import consent
 from studio.lalm import weights as store
-from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.entries import ENTRIES, IN_PROCESS, ModelFacts
 from studio.lalm.options import ModelOptions, options_of
+from studio.lalm.runtimes.records import find_record, host_of, lacking
+from studio.lalm.runtimes.specs import find_runtime
 from studio.paths import resources_dir
+from studio.progress import never
 
 if TYPE_CHECKING:
     # The protocol reaches torch, which a list of models can do without.
@@ -83,6 +86,8 @@ def ready(name: str) -> CatalogEntry:
     not agreed to.
     """
     entry = find_model(name)
+    if not entry.facts.converts:
+        raise StudioError(f"{entry.title} does not speak; what it recognises is studied with: esn-studio recognise")
     if entry.problem is not None:
         raise StudioError(f"The model '{name}' cannot be loaded. {entry.problem}")
     if entry.facts.remote_code:
@@ -97,12 +102,25 @@ def code_of(entry: CatalogEntry) -> consent.CodeOffer:
         raise StudioError(f"{facts.title} brings no code of its own; there is nothing to agree to.")
     if not entry.installed:
         raise StudioError(f"The code of {facts.title} comes with its weights. {entry.problem}")
+    if host_of(facts.runtime) is not None:
+        from studio.lalm.runtimes.start import code_there
+
+        return code_there(facts)
     return consent.offer(facts.name, facts.title, facts.repo, facts.revision or "main", entry.weights)
 
 
-def load_model(name: str = DEFAULT, options: ModelOptions | None = None) -> SpeechLALM:
-    """Load the model called ``name``; ``options`` None: those that are kept for it. Raises as :func:`ready` does."""
+def load_model(
+    name: str = DEFAULT, options: ModelOptions | None = None, cancelled: Callable[[], bool] = never
+) -> SpeechLALM:
+    """Load the model called ``name``; ``options`` None: those that are kept for it.
+
+    Raises as :func:`ready` does, and Cancelled: what is loaded in a process of its own can be given up.
+    """
     entry = ready(name)
+    if entry.facts.runtime != IN_PROCESS:
+        from studio.lalm.runtimes.start import start
+
+        return start(entry.facts, cancelled)
     module, _, function = entry.facts.loader.partition(":")
     load: Callable[..., SpeechLALM] = getattr(importlib.import_module(module), function)
     keywords = (options_of(name) if options is None else options).keywords if entry.facts.configurable else {}
@@ -133,9 +151,17 @@ def _entry(facts: ModelFacts) -> CatalogEntry:
     if facts.repo is None:
         folder = resources_dir() / DEFAULT
         present = (folder / "model.safetensors").is_file()
-        lacking = None if present else f"Its weights are missing from '{folder}'; check the project out again."
+        problem = None if present else f"Its weights are missing from '{folder}'; check the project out again."
+        return CatalogEntry(facts, folder, present, problem)
+    record = None if facts.runtime == IN_PROCESS else find_record(facts.runtime)
+    named = None if record is None else record.weights
+    folder = store.snapshot(facts.repo, facts.revision) if named is None else Path(named)
+    # What lies on another machine is asked for when the model is loaded there.
+    present = host_of(facts.runtime) is not None or (store.is_whole(folder) and store.has_companions(facts))
+    if not present:
+        problem = f"It is not downloaded; run: esn-studio models download {facts.name}"
+    elif facts.runtime != IN_PROCESS:
+        problem = lacking(find_runtime(facts.runtime))
     else:
-        folder = store.snapshot(facts.repo, facts.revision)
-        present = store.is_whole(folder)
-        lacking = None if present else f"It is not downloaded; run: esn-studio models download {facts.name}"
-    return CatalogEntry(facts, folder, present, lacking)
+        problem = None
+    return CatalogEntry(facts, folder, present, problem)

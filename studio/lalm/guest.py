@@ -143,6 +143,8 @@ class GuestLALM:
                     "nothing to it; clear the curve."
                 )
             steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
+        if request.emosteer is not None:
+            request.emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
         return samples
 
     def _convert(

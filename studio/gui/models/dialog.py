@@ -38,11 +38,12 @@ class ModelCard(QFrame):
         super().__init__()
         self.entry = entry
         self._keeper, self._downloads, self._decisions = keeper, downloads, decisions
+        self.setObjectName("card")
         self.setAccessibleName(entry.title)
         self.title = QLabel(entry.title)
-        self.title.setProperty("role", "heading")
+        self.title.setProperty("role", "title")
         self.state = small()
-        self.about = small(f"{entry.description[:1].upper()}{entry.description[1:]}.")
+        self.about = QLabel(f"{entry.description[:1].upper()}{entry.description[1:]}.")
         self.facts = small(facts_in_words(entry.facts))
         self.problem = small()
         for label in (self.about, self.facts, self.problem):
@@ -74,7 +75,7 @@ class ModelCard(QFrame):
         hub = entry.facts.repo is not None
         self.state.setText("In use" if in_use else "Installed" if entry.installed else "Not downloaded")
         failed = downloads.problems.get(entry.name)
-        self.problem.setText(failed or (entry.problem or "" if not hub else ""))
+        self.problem.setText(failed or (entry.problem or "" if not hub or entry.installed else ""))
         self.problem.setVisible(bool(self.problem.text()))
         set_role(self.problem, "warning")
         for widget in (self.bar, self.share, self.cancel):
@@ -91,6 +92,7 @@ class ModelCard(QFrame):
         )
         reason = (
             "It is in use" if in_use and not anew
+            else "It listens and does not speak; it is used by: esn-studio recognise" if not entry.facts.converts
             else entry.problem if entry.problem is not None
             else keeper.taken if keeper.taken is not None
             else "A model is being loaded" if keeper.loading
@@ -138,7 +140,7 @@ class ModelCard(QFrame):
         bottom.addWidget(self.bar, 1)
         bottom.addWidget(self.share)
         layout = QVBoxLayout(self)
-        tight(layout, 12, 4)
+        tight(layout, 12, 6)
         layout.addLayout(top)
         for label in (self.about, self.facts, self.problem):
             layout.addWidget(label)
@@ -155,11 +157,11 @@ class ModelsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Models")
-        self.resize(640, 560)
+        self.resize(680, 640)
         self.cards = {entry.name: ModelCard(entry, keeper, downloads, decisions) for entry in models()}
         content = QWidget()
         column = QVBoxLayout(content)
-        tight(column, 16, 16)
+        tight(column, 16, 8)
         for card in self.cards.values():
             column.addWidget(card)
         column.addStretch(1)
@@ -202,4 +204,4 @@ def facts_in_words(facts: ModelFacts) -> str:
     if facts.memory:
         needs = ", ".join(f"{need / 2**30:.1f} GiB in {name}" for name, need in facts.memory.items())
         words.append(f"memory: {needs}")
-    return "; ".join([*words, f"licence: {facts.licence}"]) + "."
+    return "; ".join([*words, f"runs {facts.place}", f"licence: {facts.licence}"]) + "."

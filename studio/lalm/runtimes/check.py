@@ -97,9 +97,13 @@ def problem_of(spec: RuntimeSpec, found: Greeting) -> str | None:
 
 
 def variables(record: RuntimeRecord) -> dict[str, str]:
-    """What every process in a runtime is started with: the studio's own files, and no way to fetch anything."""
+    """What every process in a runtime is started with: the studio's own files, and no way to fetch anything.
+
+    Without PYTHONSAFEPATH the folder it happens to start in, a checkout of the studio perhaps, would come first.
+    """
     return {
-        "PYTHONPATH": record.library, "PYTHONNOUSERSITE": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONPATH": record.library, "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1", "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from studio import atomic
 from studio.errors import StudioError
 from studio.lalm.entries import GB
 from studio.lalm.runtimes import library
-from studio.lalm.runtimes.check import greet, problem_of
+from studio.lalm.runtimes.check import greet, problem_of, renewed
 from studio.lalm.runtimes.places import Finished, Place
 from studio.lalm.runtimes.records import RuntimeRecord, find_record, runtime_folder
 from studio.lalm.runtimes.specs import RuntimeSpec
@@ -73,10 +73,12 @@ def survey(spec: RuntimeSpec, place: Place | None = None, python: str | None = N
         names.insert(0, sys.executable)
     for name in names:
         done = place.run([name, "-c", _LOOK, local, spec.name])
-        if done.code != 0:
+        try:
+            # Shells that greet, even where nobody reads it, do so first.
+            found = json.loads(done.out.splitlines()[-1])
+            major, minor, micro = found["version"]
+        except (ValueError, LookupError, TypeError):
             continue
-        found = json.loads(done.out)
-        major, minor, micro = found["version"]
         if not lowest <= (major, minor) <= highest:
             continue
         site = Site(place, name, (major, minor, micro), found["folder"], found["free"])
@@ -114,6 +116,7 @@ def create(
     record = old or RuntimeRecord(spec.name, site.place.host, site.folder, "")
     record = replace(record, weights=weights or record.weights)
     if old is not None and old.ready and old.pins == spec.digest and _works(spec, old):
+        record = renewed(record)
         record.save()
         progress(1.0)
         return record
@@ -171,7 +174,7 @@ def delete(record: RuntimeRecord) -> None:
 
 def _works(spec: RuntimeSpec, record: RuntimeRecord) -> bool:
     try:
-        return problem_of(spec, greet(library.send(record), spec.adapter)) is None
+        return problem_of(spec, greet(renewed(record), spec.adapter)) is None
     except StudioError:
         return False
 

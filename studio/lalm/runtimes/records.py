@@ -81,6 +81,12 @@ def find_record(name: str) -> RuntimeRecord | None:
     return record if record.name == name else None
 
 
+def host_of(runtime: str) -> str | None:
+    """The machine a runtime was made on, as ssh takes it; None for this one, or when there is no such runtime."""
+    record = find_record(runtime)
+    return None if record is None else record.host
+
+
 def lacking(spec: RuntimeSpec) -> str | None:
     """Why a runtime cannot be started, by its record alone; None when that can be tried."""
     make = f"esn-studio runtime create {spec.name}"

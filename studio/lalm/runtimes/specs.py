@@ -36,7 +36,7 @@ class RuntimeSpec:
 
     @property
     def python_range(self) -> str:
-        """Such as "3.10 to 3.12"."""
+        """Such as "3.11 to 3.12"."""
         lowest, highest = (f"{major}.{minor}" for major, minor in self.pythons)
         return lowest if lowest == highest else f"{lowest} to {highest}"
 
@@ -53,7 +53,7 @@ def runtimes() -> tuple[RuntimeSpec, ...]:
         RuntimeSpec(
             name="minicpm-o",
             title="MiniCPM-o 4.5",
-            pythons=((3, 10), (3, 12)),
+            pythons=((3, 11), (3, 12)),
             requirements=read_pins(_PINS / "minicpm-o.txt"),
             alone=("minicpmo-utils==1.0.7",),
             disk=8 * GB,
@@ -62,7 +62,7 @@ def runtimes() -> tuple[RuntimeSpec, ...]:
         RuntimeSpec(
             name="kimi-audio",
             title="Kimi-Audio",
-            pythons=((3, 10), (3, 12)),
+            pythons=((3, 11), (3, 12)),
             requirements=read_pins(_PINS / "kimi-audio.txt"),
             alone=(
                 "flash-attn==2.7.4.post1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from studio.errors import StudioError
@@ -11,13 +12,14 @@ from studio.lalm.hosted import HostedLALM
 from studio.lalm.runtimes.check import greet, renewed, variables
 from studio.lalm.runtimes.records import RuntimeRecord, find_record, lacking
 from studio.lalm.runtimes.specs import find_runtime
+from studio.progress import never
 
 
-def start(facts: ModelFacts) -> HostedLALM:
+def start(facts: ModelFacts, cancelled: Callable[[], bool] = never) -> HostedLALM:
     """Start the host of a model, and load the model there.
 
     Raises StudioError in one sentence, from here or from the host: no runtime, no consent to the model's code, no
-    weights, no device, no reaching the machine.
+    weights, no device, no reaching the machine; Cancelled when asked to stop.
     """
     record = renewed(_record(facts))
     agreed = consent.agreed(facts.name, revision_of(facts))
@@ -25,7 +27,7 @@ def start(facts: ModelFacts) -> HostedLALM:
     command, environment = record.place.command(
         [record.interpreter, "-m", "studio.lalm.host", facts.loader], variables(record) | assigned
     )
-    return HostedLALM(command, facts.title, environment=environment)
+    return HostedLALM(command, facts.title, environment=environment, cancelled=cancelled)
 
 
 def code_there(facts: ModelFacts) -> consent.CodeOffer:

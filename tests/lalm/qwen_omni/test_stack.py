@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
+from studio.esn.emosteer import EmoSteering
 from studio.esn.intervention import Mode, Steering
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
@@ -42,7 +43,11 @@ def steered(strength: float, mode: Mode = Mode.GAIN) -> Steering:
 def test_compiled_decoding_gives_the_plain_tokens_and_counts(
     model: QwenOmniLALM, counter: CompileCounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = [ConversionRequest(SHORT, "angry", steered(1.0)), ConversionRequest(LONG, "angry")]
+    learned = EmoSteering(tiny.vectors(), {"angry": 1.0})
+    requests = [
+        ConversionRequest(SHORT, "angry", steered(1.0)), ConversionRequest(LONG, "angry"),
+        ConversionRequest(SHORT, "angry", steered(0.5), emosteer=learned),
+    ]  # fmt: skip
     compiled = model.convert(requests, record=True)
     assert counter.frame_count >= 2  # thinker and talker
     for module, layers in ((LANGUAGE, model.parts.thinker), (SYNTHESIS, model.parts.speech)):

@@ -65,7 +65,7 @@ def same_samples(record: RuntimeRecord) -> None:
         here.close()
 
 
-def test_the_command_line_makes_a_runtime_that_serves_its_model(
+def test_the_command_line_makes_a_runtime(
     user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(specs, "runtimes", lambda: (SPEC,))
@@ -82,6 +82,9 @@ def test_the_command_line_makes_a_runtime_that_serves_its_model(
     assert json.loads(capsys.readouterr().out)["problem"] is None
     assert cli.main(["runtime", "check", "other"]) == 1
     assert "There is no runtime 'other'; known: tiny." in capsys.readouterr().err
+
+
+def test_a_runtime_serves_its_model_from_files_of_its_own(user: Path) -> None:
     record = find_record("tiny")
     assert record is not None
     # The studio's own files are the runtime's, not those of the folder the tests run in; the window is not among them.
