@@ -18,7 +18,8 @@ from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
 from studio.gui.models.place import Changed, Place
-from studio.gui.state import LEARNED, LearnedFile, ShownMask, StudioState
+from studio.gui.shown import LEARNED, LearnedFile, ShownMask
+from studio.gui.state import StudioState
 from studio.gui.widgets.notices import Notice
 from studio.lalm.catalog import DEFAULT, find_model, load_model, ready
 from studio.lalm.consent import CodeOffer, ConsentNeeded

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings
 
-from studio.gui.state import TRACKS
+from studio.gui.shown import TRACKS
 
 if TYPE_CHECKING:
     from studio.gui.main_window import MainWindow

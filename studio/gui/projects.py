@@ -20,7 +20,8 @@ from studio.gui.loading import ModelKeeper
 from studio.gui.projectmemory import SUFFIX, ProjectMemory
 from studio.gui.renders import content_of
 from studio.gui.reopening import Reopened, reopen
-from studio.gui.state import TAKE_LANES, Source, StudioState
+from studio.gui.shown import TAKE_LANES, Source
+from studio.gui.state import StudioState
 from studio.gui.steers import panel_document
 from studio.gui.widgets.notices import Notice
 

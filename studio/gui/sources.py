@@ -17,7 +17,8 @@ from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import Drawing, draw, outline
 from studio.gui.engine_thread import EngineThread
-from studio.gui.state import Arriving, Source, StudioState
+from studio.gui.shown import Arriving, Source
+from studio.gui.state import StudioState
 from studio.paths import resources_dir
 
 LONGEST_SECONDS = 3600.0

@@ -17,7 +17,7 @@ from studio.audio.peaks import PeakPyramid
 from studio.gui import sources
 from studio.gui.main_window import MainWindow
 from studio.gui.recent import MOST, RecentFiles
-from studio.gui.state import Source
+from studio.gui.shown import Source
 from tests.gui.driving import PATIENCE, choose_target, drag, drag_slider, drop, key, press, wait_for_takes
 from tests.gui.standin import StandIn
 

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from studio.gui.audition.arrange import ORDERS, Arrangement, arrange
 from studio.gui.audition.takedetails import differences_text
 from studio.gui.main_window import MainWindow
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 from studio.session.measures import LEAST_SIMILARITY, Measures, with_measures
 from studio.session.take import Flag
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes

@@ -14,7 +14,8 @@ from studio.gui.audition.tracks import TrackToggles, level_at
 from studio.gui.audition.trim import TrimBar
 from studio.gui.formats import clock, decibels
 from studio.gui.icons import icon
-from studio.gui.state import LANES, SOURCE, TAKE_LANES, Source, StudioState
+from studio.gui.shown import LANES, SOURCE, TAKE_LANES, Source
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain
 from studio.gui.words import flags_help, take_flags, take_wer, transcript_words, wordless

@@ -21,8 +21,9 @@ from studio.gui import theme
 from studio.gui.analysis import Drawing
 from studio.gui.audition.waveform import wave_image
 from studio.gui.formats import clock
+from studio.gui.shown import Source
 from studio.gui.sources import SHORTEST_REGION, fitting_region
-from studio.gui.state import Source, StudioState
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain, link, set_role, small
 
