@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -235,3 +237,24 @@ def test_the_list_is_usable_at_1280_by_800(window: MainWindow, takes: list[Shown
     click_row(window, takes[1])
     assert view.viewport().height() >= 4 * view.visualRect(view.takes_model.index(0)).height()
     assert view.horizontalScrollBar().maximum() == 0
+
+
+def test_a_take_that_was_deleted_for_good_leaves_memory(qtbot: QtBot, window: MainWindow) -> None:
+    studio = window.studio
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    drag_slider(window, "angry", 0.5)
+    wait_for_takes(qtbot, window, 2)
+    studio.state.set_options(auto_render=False)
+    held = [ref(shown.take.audio) for shown in studio.state.takes]
+    studio.state.remove_takes(list(studio.state.takes))
+    qtbot.waitUntil(lambda: not any(worker.busy for worker in studio.workers), timeout=PATIENCE)
+    gc.collect()
+    assert all(each() is not None for each in held), "it can still be brought back"
+    studio.history.clear()
+
+    def gone() -> bool:
+        gc.collect()
+        return all(each() is None for each in held)
+
+    qtbot.waitUntil(gone, timeout=PATIENCE)
