@@ -261,6 +261,10 @@ def load_named(context: JobContext, name: str = DEFAULT) -> Loaded:
 def _load(context: JobContext, name: str) -> Loaded:
     import torch  # noqa: F401 - the longest import of all, which the progress shows
 
+    # The window's thread needs these at the first take, and would wait for them then.
+    import studio.session.projectfolder
+    import studio.session.recovery  # noqa: F401
+
     context.progress(0.4)
     options = options_of(name)
     model = load_model(name, options, context.cancelled)

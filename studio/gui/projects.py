@@ -175,7 +175,10 @@ class Projects(QObject):
         self._touch()
 
     def _see_sources(self) -> None:
-        self._sources |= {each.drawing.clip: each for each in self._state.sources}
+        # Recordings that were closed, and of which there is no take, leave memory.
+        wanted = {shown.source for shown in self._state.takes}
+        kept = {clip: each for clip, each in self._sources.items() if clip in wanted}
+        self._sources = kept | {each.drawing.clip: each for each in self._state.sources}
         self._touch()
 
     def _write(self, done: Callable[[Any], None] | None = None) -> None:
@@ -217,11 +220,13 @@ class Projects(QObject):
         state = self._state
         takes = tuple(NumberedTake(shown.number, shown.take) for shown in state.takes)
         clips = {each.take.source: each.take for each in takes}
+        # A take that was deleted and came back may be of a recording that was closed meanwhile.
+        origins = {shown.source: shown.origin for shown in state.takes}
         sources = {clip: ProjectSource(clip, clip.name, take.reference) for clip, take in clips.items()}
         listed = [*state.sources, *([state.source] if state.source is not None else [])]
         wanted = [*sources, *(each.drawing.clip for each in listed)]
         for clip in wanted:
-            known = self._sources.get(clip)
+            known = self._sources.get(clip) or origins.get(clip)
             if known is not None:
                 sources[clip] = ProjectSource(clip, known.name, known.reference, known.demo)
         opened = list(sources).index(state.source.drawing.clip) if state.source is not None else None

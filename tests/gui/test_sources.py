@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -173,6 +175,18 @@ def test_what_was_read_of_a_damaged_recording_goes_again(
     assert current(window) is before
     assert window.lanes.lanes["source"].title.text() == before.name
     assert window.studio.axis.length == pytest.approx(before.drawing.seconds)
+
+
+def test_a_recording_that_was_closed_leaves_memory(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    open_and_wait(qtbot, window, recording(tmp_path / "long.wav", 60.0))
+    held = ref(current(window).drawing.clip)
+    window.studio.sources.close(current(window))
+
+    def gone() -> bool:
+        gc.collect()
+        return held() is None
+
+    qtbot.waitUntil(gone, timeout=PATIENCE)
 
 
 # Recent files

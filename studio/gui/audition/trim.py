@@ -136,6 +136,8 @@ class TrimStrip(QWidget):
     def show_recording(self, drawing: Drawing, region: tuple[float, float], limit: float | None) -> None:
         """Show a recording and its region; ``limit`` is how many seconds the model converts."""
         self._rest.stop()
+        if drawing is not self._drawing:
+            self._drawn_look = ()
         self._drawing, self._limit = drawing, limit
         self.region = self._taken = region
         self._place()
