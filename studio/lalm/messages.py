@@ -60,7 +60,7 @@ def pack_requests(requests: Sequence[ConversionRequest]) -> dict[str, Any]:
             }  # fmt: skip
         rows.append(
             {"source": _pack_clip(request.source), "target": request.target, "content": request.content.value,
-             "seed": request.seed, "steering": neurons, "emosteer": vectors}
+             "seed": request.seed, "steering": neurons, "emosteer": vectors, "text": request.text}
         )  # fmt: skip
     packed_masks = [
         {"widths": mask.widths, "indices": mask.indices, "scores": mask.scores, "metadata": mask.metadata}
@@ -82,6 +82,7 @@ def unpack_requests(packed: dict[str, Any]) -> list[ConversionRequest]:
             Content(row["content"]),
             row["seed"],
             None if row["emosteer"] is None else _unpack_emosteer(row["emosteer"], learned),
+            row["text"],
         )
         for row in packed["rows"]
     ]

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from studio.errors import StudioError
 
+RECIPE = "cosyvoice.yaml"
+"""HyperPyYAML builds, and so runs, whatever it names."""
+
 _SHOWN = 12
 
 
 def code_files(folder: Path) -> list[Path]:
-    """The Python files of a checkpoint, in the order of their names."""
-    return sorted(path for path in folder.rglob("*.py") if path.is_file())
+    """The Python files of a checkpoint, and a recipe that names Python to run, in the order of their names."""
+    return sorted(path for kind in ("*.py", RECIPE) for path in folder.rglob(kind) if path.is_file())
 
 
 def code_digest(folder: Path) -> str:

@@ -144,7 +144,7 @@ def evaluate(
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             conversions = model.convert(
-                [job.steers.request(source, job.target) for job in part],
+                [job.steers.request(source, job.target, utterance.text) for job in part],
                 module=settings.module,
                 progress=_within(progress, len(rows), len(part), len(jobs) * (len(utterances) - len(unreadable))),
                 cancelled=cancelled,

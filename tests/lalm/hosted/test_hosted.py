@@ -21,7 +21,7 @@ from studio.lalm import embedded, messages, wire
 from studio.lalm.base import ConversionRequest
 from studio.lalm.embedded.network import EMOSTEER_SITE
 from studio.lalm.failures import HostError, HostOutOfMemory
-from studio.lalm.hosted import HostedLALM
+from studio.lalm.hosted import HostedLALM, own_environment
 from studio.session.masks import default_mask, load_mask
 from studio.session.sources import open_source
 
@@ -244,6 +244,35 @@ def test_a_model_that_does_not_hear_cancel_is_ended(requests):
         assert model.pid is None
     finally:
         model.close()
+
+
+def test_a_model_that_gets_nowhere_is_ended(requests):
+    model = HostedLALM((*HOST, "tests.lalm.hosted.hosts:deaf"), "Deaf", stall=1.0)
+    try:
+        with pytest.raises(HostError, match=r"Deaf made no progress for 1 s and was stopped\. It is started again"):
+            model.convert(requests)
+        assert model.pid is None
+    finally:
+        model.close()
+
+
+def test_a_host_whose_other_side_is_gone_ends_though_its_model_does_not_listen(requests):
+    """As over ssh, where nobody else could end it."""
+    process = subprocess.Popen(
+        (*HOST, "tests.lalm.hosted.hosts:deaf"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own_environment()
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        while (said := wire.read(process.stdout)) is not None and said["kind"] != "ready":
+            assert said["kind"] in ("hello", "alive")
+        batch = messages.pack_requests(requests)
+        job = {"kind": "convert", "batch": batch, "module": "language", "record": False, "stream": False}
+        wire.write(process.stdin, job)
+        while (said := wire.read(process.stdout)) is not None and said["kind"] != "alive":
+            pass
+        process.stdin.close()
+        assert process.wait(600) == 1
 
 
 def test_loading_can_be_given_up():

@@ -13,7 +13,7 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from studio.esn.emosteer import EmoSteering
-from studio.esn.intervention import Mode, Steering
+from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.loading import _transformers
@@ -71,3 +71,17 @@ def test_moving_a_slider_compiles_nothing_anew(model: QwenOmniLALM, counter: Com
     assert counter.frame_count == graphs
     assert made[2].text == first.text
     assert made[0].text != first.text
+
+
+def test_switching_steering_on_and_off_compiles_nothing_anew(model: QwenOmniLALM, counter: CompileCounter) -> None:
+    """Gains are read from tensors, ones when nothing steers: what was compiled then is steered later."""
+    plain = model.convert([ConversionRequest(SHORT, "angry")])[0]
+    graphs = counter.frame_count
+    generated = Steering(tiny.everywhere(), Mode.GAIN, {"angry": 1.5}, scope=TokenScope.GENERATED)
+    made = [
+        model.convert([ConversionRequest(SHORT, "angry", each)])[0] for each in (steered(1.0), generated, steered(0.0))
+    ]
+    assert counter.frame_count == graphs
+    assert len({plain.text, made[0].text, made[1].text}) == 3
+    assert made[2].text == plain.text
+    assert np.array_equal(made[2].audio.samples, plain.audio.samples)
