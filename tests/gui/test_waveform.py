@@ -12,7 +12,7 @@ COLOUR = QColor("#E69F00")
 
 def opacities(lowest: list[float], highest: list[float], height: int, margin: float = 0.0) -> np.ndarray:
     """Alpha of every pixel, 0..255, [height, columns]."""
-    image = wave_image(np.float32(lowest), np.float32(highest), height, margin, COLOUR)
+    image = wave_image(np.array(lowest, np.float32), np.array(highest, np.float32), height, margin, COLOUR)
     return np.array([[image.pixelColor(x, y).alpha() for x in range(image.width())] for y in range(image.height())])
 
 
@@ -33,5 +33,5 @@ def test_columns_that_do_not_meet_are_joined() -> None:
 
 
 def test_the_colour_is_the_one_asked_for() -> None:
-    image = wave_image(np.float32([-1]), np.float32([1]), 4, 0.0, COLOUR)
+    image = wave_image(np.array([-1], np.float32), np.array([1], np.float32), 4, 0.0, COLOUR)
     assert image.pixelColor(0, 2) == COLOUR
