@@ -152,13 +152,16 @@ def test_random_masks_match_the_layers(mask):
     assert layer_matched(mask, 1).fingerprint() == drawn[1].fingerprint()
 
 
-def test_batches_do_not_change_the_result(evaluation, corpus, mask):
+def test_batches_do_not_change_the_result(evaluation, corpus, mask, monkeypatch):
     model = ToyModel(texts_of(corpus), batches=False)
     given: list[tuple[str, str | None]] = []
     convert = model.convert
-    model.convert = lambda rows, **more: (
-        given.extend((row.source.name, row.text) for row in rows) or convert(rows, **more)
-    )
+
+    def converting(rows, **more):
+        given.extend((row.source.name, row.text) for row in rows)
+        return convert(rows, **more)
+
+    monkeypatch.setattr(model, "convert", converting)
     try:
         found = evaluate(model, ToyJudge(), {"few": corpus[:2]}, mask, SETTINGS)
     finally:
