@@ -207,6 +207,7 @@ class StudioState(QObject):
 
     source_changed = Signal()
     sources_changed = Signal()
+    source_removed = Signal(object, int)
     steer_changed = Signal()
     mask_changed = Signal()
     model_changed = Signal()
@@ -272,10 +273,17 @@ class StudioState(QObject):
         place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
         if place is None:
             return
-        del self.sources[place]
+        removed = self.sources.pop(place)
         self.sources_changed.emit()
+        self.source_removed.emit(removed, place)
         if source.is_of(self.source):
             self.set_source(self.sources[min(place, len(self.sources) - 1)] if self.sources else None)
+
+    def restore_source(self, source: Source, place: int) -> None:
+        """Put a source that was taken off back into the list, unless it is there again."""
+        if not any(each.is_of(source) for each in self.sources):
+            self.sources.insert(place, source)
+            self.sources_changed.emit()
 
     def set_reference(self, reference: str | None, *, read: bool = False) -> None:
         """Another transcript for the same source; ``read`` when the model read it."""
