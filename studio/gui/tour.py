@@ -135,7 +135,7 @@ class Callout(QFrame):
         buttons.addStretch(1)
         buttons.addWidget(self.back)
         buttons.addWidget(self.next)
-        layout = QVBoxLayout(self)
+        self._layout = layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         layout.addWidget(self.title)
@@ -156,6 +156,7 @@ class Callout(QFrame):
         self.next.setText("Done" if last else "Next")
         # A wrapped text tells its height only for a width that is known.
         self.text.setFixedHeight(self.text.heightForWidth(_WIDTH - 32))
+        self._layout.invalidate()
         self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -64,7 +64,8 @@ class ConversionRequest:
 
     ``seed`` None decodes greedily; otherwise the row samples with a generator of its own, so its result does not
     depend on the rows beside it. ``steering`` (of neurons) and ``emosteer`` (by learned vectors) may act together;
-    where each is None or asks for nothing but zeros, the row is the baseline.
+    where each is None or asks for nothing but zeros, the row is the baseline. ``words``: how many the source's
+    transcript has, 0 where there is none; a curve in words (``ModelInfo.curve_in_words``) is laid over them.
     """
 
     source: Clip
@@ -73,6 +74,7 @@ class ConversionRequest:
     content: Content = Content.FREE
     seed: int | None = None
     emosteer: EmoSteering | None = None
+    words: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ def pack_requests(requests: Sequence[ConversionRequest]) -> dict[str, Any]:
             }  # fmt: skip
         rows.append(
             {"source": _pack_clip(request.source), "target": request.target, "content": request.content.value,
-             "seed": request.seed, "steering": packed}
+             "seed": request.seed, "steering": packed, "words": request.words}
         )  # fmt: skip
     packed_masks = [
         {"widths": mask.widths, "indices": mask.indices, "scores": mask.scores, "metadata": mask.metadata}
@@ -71,6 +71,7 @@ def unpack_requests(packed: dict[str, Any]) -> list[ConversionRequest]:
             None if row["steering"] is None else _unpack_steering(row["steering"], masks),
             Content(row["content"]),
             row["seed"],
+            words=row["words"],
         )
         for row in packed["rows"]
     ]

@@ -68,7 +68,8 @@ def render(
     if any(each.module != module for each in settings):
         raise StudioError("One batch steers one module; render language and synthesis settings separately.")
     started = time.perf_counter()
-    requests = [each.request(source, mask, vectors) for each in settings]
+    words = len((reference or "").split())
+    requests = [replace(each.request(source, mask, vectors), words=words) for each in settings]
 
     def convert(first: int, count: int) -> list[Conversion]:
         return model.convert(

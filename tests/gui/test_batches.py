@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from studio.audio.clip import Clip
 from studio.gui import batches
 from studio.gui.audition.sheet import SheetDialog
 from studio.gui.main_window import MainWindow
@@ -60,6 +62,27 @@ def test_arrows_move_and_enter_keeps_a_cell_once(qtbot: QtBot, window: MainWindo
     assert takes[1].steer.strengths == {"angry": 0.5}
     assert takes[1].number == 2
     assert "Kept as take 2" in sheet.note.toolTip() + sheet.note.text()
+
+
+def test_a_cell_under_the_mouse_plays_once_the_mouse_rests(
+    qtbot: QtBot, window: MainWindow, sheet: SheetDialog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[Clip] = []
+    monkeypatch.setattr(window.clips, "play", played.append)
+    assert sheet.table.grab().toImage() != rendered_image(qtbot, window, sheet), "an empty sheet says what to do"
+    table, cells = sheet.table, sheet.model.sheet.cells[0]  # type: ignore[union-attr]
+    played.clear()
+    for column in (1, 3):
+        QTest.mouseMove(table.viewport(), table.visualRect(sheet.model.index(0, column)).center())
+    qtbot.waitUntil(lambda: len(played) == 1, timeout=PATIENCE)
+    assert played[0] is cells[3].take.audio, "what the mouse only passed stays silent"
+    QTest.keyClick(table, Qt.Key.Key_Right)
+    assert played[-1] is cells[1].take.audio
+
+
+def rendered_image(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> QImage:
+    rendered(qtbot, window, sheet)
+    return sheet.table.grab().toImage()
 
 
 def test_every_emotion_is_its_rows_target(

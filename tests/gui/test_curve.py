@@ -89,7 +89,15 @@ def test_a_take_follows_the_curve_and_shows_it(qtbot: QtBot, window: MainWindow,
     assert steering.automation.points == state.steer.automation
     take = state.takes[-1]
     assert take.take.settings.automation == steering.automation
-    assert "curve" in window.lanes.lanes["B"].title.toolTip() or "curve" in window.lanes.lanes["B"].title.text()
+    lane_b = window.lanes.lanes["B"]
+    assert "curve" in lane_b.title.whole_text()
+    state.show_tracks(frozenset())
+    with_curve = lane_b.canvas.grab().toImage()
+    lane_b.canvas.show_curve(None, 0)
+    assert lane_b.canvas.grab().toImage() != with_curve, "the curve it was made with is drawn over the take"
+    window.studio.renders.assign(1, "B")
+    window.studio.renders.assign(3, "B")
+    assert lane_b.canvas.grab().toImage() == with_curve, "and again whenever the take is shown"
 
 
 def test_a_level_curve_at_full_strength_is_no_curve(window: MainWindow) -> None:

@@ -31,6 +31,7 @@ from studio.lalm.base import (
 )
 from studio.lalm.instruction import instruction
 from studio.lalm.qwen_omni import sound
+from studio.lalm.qwen_omni.pace import Pace
 from studio.lalm.qwen_omni.parts import Parts, Speaker, gates, widths
 from studio.lalm.qwen_omni.prompt import Prompt, Prompter
 from studio.lalm.qwen_omni.sound import SoundStream
@@ -99,6 +100,7 @@ class QwenOmniLALM:
             max_seconds=MAX_SECONDS,
             streams=True,
             batches=True,
+            curve_in_words=True,
         )
 
     @property
@@ -118,8 +120,8 @@ class QwenOmniLALM:
     ) -> list[Conversion]:
         """See :meth:`studio.lalm.base.SpeechLALM.convert`.
 
-        Refuses an intensity curve: it follows the time of the source, and neither words nor codec ids say which moment
-        of the source they stand for.
+        An intensity curve is followed word by word where the transcript's words are counted (``request.words``), and
+        only by the thinker: codec ids do not say which word they belong to.
         """
         if not requests:
             return []
@@ -139,7 +141,7 @@ class QwenOmniLALM:
         with _generation(thinking, steering, record):
             replies, passes = think(
                 self.parts, self.stacks[LANGUAGE], thinking, prompts, words, self.prompter.stops(), cancelled,
-                after_word,
+                after_word, Pace(requests, self.prompter.text),
             )  # fmt: skip
             if thinking is not None:
                 statistics = thinking.end(passes)
@@ -214,13 +216,24 @@ class QwenOmniLALM:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         steering = request.steering
         if steering is not None:
-            if steering.automation is not None:
-                raise StudioError(
-                    f"{title} cannot follow an intensity curve, because its words do not say when in the source they "
-                    "are spoken; clear the curve."
-                )
+            if steering.automation is not None and not steering.is_identity:
+                self._require_words(request, module)
             steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
         return self.prompter.prompt(source, instruction(request.target))
+
+    def _require_words(self, request: ConversionRequest, module: str) -> None:
+        """What an intensity curve needs: words to lay it over, in the module that writes them."""
+        title = self._info.title
+        if module != LANGUAGE:
+            raise StudioError(
+                f"{title} cannot follow an intensity curve in its {module} module, whose codec ids do not say which "
+                "word they belong to; steer its language module, or clear the curve."
+            )
+        if not request.words:
+            raise StudioError(
+                f"{title} follows an intensity curve word by word and does not know the words; type the transcript, "
+                "or clear the curve."
+            )
 
 
 @contextmanager
