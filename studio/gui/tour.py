@@ -135,7 +135,7 @@ class Callout(QFrame):
         buttons.addStretch(1)
         buttons.addWidget(self.back)
         buttons.addWidget(self.next)
-        self._layout = layout = QVBoxLayout(self)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         layout.addWidget(self.title)
@@ -154,9 +154,9 @@ class Callout(QFrame):
         self.back.setVisible(place > 0)
         self.skip.setVisible(not last)
         self.next.setText("Done" if last else "Next")
-        # A wrapped text tells its height only for a width that is known.
+        # A wrapped text tells its height only for a width that is known, and never less than the last one's.
+        self.text.setMinimumHeight(0)
         self.text.setFixedHeight(self.text.heightForWidth(_WIDTH - 32))
-        self._layout.invalidate()
         self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -42,9 +42,10 @@ def test_a_ladder_rises_to_the_end_of_the_strong_zone(
     assert strengths == [{}, {"angry": 0.333}, {"angry": 0.667}, {"angry": 1.0}]
     assert "angry 0.33" in str(sheet.model.data(sheet.model.index(0, 1), Qt.ItemDataRole.AccessibleTextRole))
     assert len(window.studio.state.takes) == 1, "a sheet makes no takes before one is kept"
-    row = sheet.table.visualRect(sheet.model.index(0, 3)).center()
-    colour = sheet.table.viewport().grab().toImage().pixelColor(row)
-    assert colour.isValid()
+    image = sheet.table.viewport().grab().toImage()
+    corners = [sheet.table.visualRect(sheet.model.index(0, step)).bottomLeft() + QPoint(7, -7) for step in (0, 1, 3)]
+    grounds = [image.pixelColor(corner).red() for corner in corners]
+    assert grounds[0] < grounds[1] < grounds[2], "the surer the judge hears anger, the more a cell has of its colour"
 
 
 def test_arrows_move_and_enter_keeps_a_cell_once(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> None:
