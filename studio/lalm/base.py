@@ -36,10 +36,10 @@ class ModelInfo:
 
     ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curve_in_words``: generated tokens are
     in step with the words, not with time; an intensity curve then changes from word to word, each word of the
-    transcript taking an equal share of the source's length. ``follows_curve``: it follows one at all. ``overlaps``: several threads may call ``convert`` at once,
-    which is faster than one call after the other. ``emosteer_sites``: the path of a module whose input learned vectors
-    can shift, and its width. ``layer_labels`` maps a module to what is to be said of each of its layers; neighbours of
-    one label belong together.
+    transcript taking an equal share of the source's length. ``follows_curve``: it follows one at all. ``overlaps``:
+    several threads may call ``convert`` at once, which is faster than one call after the other. ``emosteer_sites``: the
+    path of a module whose input learned vectors can shift, and its width. ``layer_labels`` maps a module to what is to
+    be said of each of its layers; neighbours of one label belong together.
     """
 
     model_id: str
