@@ -15,6 +15,7 @@ VERB_MODULES = (
     "studio.cli_render", "studio.cli_identify", "studio.cli_evaluate", "studio.cli_masks", "studio.cli_jobs",
     "studio.cli_about", "studio.cli_demo", "studio.cli_corpus", "studio.cli_verify", "studio.cli_reel",
     "studio.cli_emosteer", "studio.cli_fold", "studio.cli_recognise", "studio.cli_models",
+    "studio.cli_runtime",
 )  # fmt: skip
 """Each offers ``add_parsers(subparsers)``; its parsers set ``run`` to a handler (args) -> exit code."""
 

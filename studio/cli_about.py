@@ -117,13 +117,17 @@ def _disk() -> list[Finding]:
 
 def _models() -> list[Finding]:
     from studio.lalm.catalog import DEFAULT, models
+    from studio.lalm.runtimes.records import host_of
 
     room, place = _memory()
     findings = []
     for entry in models():
         says = [f"{entry.title}: {entry.problem or 'weights are there'}"]
         fitting = [name for name, need in entry.facts.memory.items() if need <= room]
-        if entry.facts.needs_gpu and not place:
+        host = host_of(entry.facts.runtime)
+        if host is not None:
+            says = [f"{entry.title}: {entry.problem or f'runs on {host}'}"]
+        elif entry.facts.needs_gpu and not place:
             says.append("no CUDA device, which it needs to be of use")
         elif entry.facts.memory:
             least = min(entry.facts.memory.values()) / 2**30
@@ -135,7 +139,7 @@ def _models() -> list[Finding]:
         if not entry.available:
             level = FAILURE if entry.name == DEFAULT else WARNING
         else:
-            level = WARNING if entry.facts.memory and not fitting else OK
+            level = WARNING if host is None and entry.facts.memory and not fitting else OK
         findings.append(Finding("model", level, "; ".join(says)))
     return findings
 

@@ -45,7 +45,7 @@ class Actions:
         menu.addMenu(window.recent.menu)
         self._add(menu, "Record from a &microphone…", "Ctrl+R", window.files.ask_record)
         self._add(menu, "Open mas&k…", "Ctrl+Shift+O", window.files.ask_mask)
-        self._add(menu, "&Models…", "Ctrl+M", window.show_models)
+        self._add(menu, "&Models…", "Ctrl+M", window.model_dialogs.show_models)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)
         menu.addSeparator()
         self._add(menu, "&Export takes…", "Ctrl+E", window.files.ask_export)

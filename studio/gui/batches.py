@@ -16,6 +16,7 @@ from studio.gui.asking import settings_of, vectors_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.intensity import RANGES
 from studio.gui.loading import Loaded, ModelKeeper
+from studio.gui.recovery import Recovery
 from studio.gui.renders import Renders
 from studio.gui.state import ShownMask, ShownTake, Source, Steer, StudioState
 from studio.gui.words import Word, words_of
@@ -71,13 +72,18 @@ class Batches(QObject):
     progress = Signal(float)
     active_changed = Signal()
 
-    def __init__(self, state: StudioState, worker: EngineThread, keeper: ModelKeeper, renders: Renders) -> None:
+    def __init__(
+        self, state: StudioState, worker: EngineThread, keeper: ModelKeeper, renders: Renders, recovery: Recovery
+    ) -> None:
         super().__init__()
         self._state = state
         self._worker = worker
         self._keeper = keeper
         self._renders = renders
+        self._recovery = recovery
+        self._at_once: int | None = None
         self.active = False
+        keeper.loaded_changed.connect(self._forget_size)
 
     def blocked(self, emotion: str | None = None) -> str | None:
         """Why no batch can be rendered now, in a sentence; None when it can. ``emotion`` has to be in the mask."""
@@ -110,15 +116,20 @@ class Batches(QObject):
             [_steer(base, emotion, strength, ladder=len(emotions) == 1) for strength in strengths]
             for emotion in emotions
         ]
-        job = partial(_render_sheet, loaded, source, mask, tuple(emotions), tuple(strengths), steers)
-        self._submit(job, self.sheet_ready.emit)
+        job = partial(_render_sheet, loaded, source, mask, tuple(emotions), tuple(strengths), steers, self._at_once)
+        rows = len(emotions) * len(strengths) if loaded.model.info.batches else 1
+        self._submit(job, self.sheet_ready.emit, rows, partial(self.render_sheet, emotions, strengths))
 
     def search(self, emotion: str) -> None:
         """Search the strongest setting of an emotion that keeps words and voice; the panel's other values stay."""
         loaded, source, mask = self._keeper.loaded, self._state.source, self._state.mask
         if self.blocked(emotion) is not None or loaded is None or source is None or mask is None:
             return
-        self._submit(partial(_search, loaded, source, mask, self._state.steer, emotion), self.search_ready.emit)
+        from studio.session.auto_intensity import COARSE
+
+        rows = COARSE + 1 if loaded.model.info.batches else 1
+        job = partial(_search, loaded, source, mask, self._state.steer, emotion, self._at_once)
+        self._submit(job, self.search_ready.emit, rows, partial(self.search, emotion))
 
     def keep(self, cell: Cell, source: Source, mask: ShownMask | None) -> ShownTake:
         """Put a cell among the takes, once; the take it is now."""
@@ -134,18 +145,35 @@ class Batches(QObject):
         """Stop the batch under way."""
         self._worker.cancel(_SLOT)
 
-    def _submit(self, job: Callable[[JobContext], object], tell: Callable[[object], None]) -> None:
+    def _submit(
+        self,
+        job: Callable[[JobContext], object],
+        tell: Callable[[object], None],
+        rows: int,
+        again: Callable[[], None],
+    ) -> None:
+        """Run a job of ``rows`` takes; ``again`` asks for it anew."""
         self._set_active(True)
 
         def done(result: object) -> None:
             self._set_active(False)
             tell(result)
 
-        self._worker.submit(_SLOT, job, done, failed=self._fail, progress=self.progress.emit)
+        failed = partial(self._fail, min(rows, self._at_once or rows), again)
+        self._worker.submit(_SLOT, job, done, failed=failed, progress=self.progress.emit)
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, at_once: int, again: Callable[[], None], error: BaseException) -> None:
         self._set_active(False)
-        self._worker.tell(error)
+        fewer = partial(self._again_smaller, (at_once + 1) // 2, again) if at_once > 1 else None
+        self._recovery.tell(error, again, fewer)
+
+    def _again_smaller(self, at_once: int, again: Callable[[], None]) -> None:
+        self._at_once = at_once
+        again()
+
+    def _forget_size(self) -> None:
+        """Another model has another size."""
+        self._at_once = None
 
     def _set_active(self, active: bool) -> None:
         self.active = active
@@ -166,6 +194,7 @@ def _render_sheet(
     emotions: tuple[str, ...],
     strengths: tuple[float, ...],
     steers: list[list[Steer]],
+    at_once: int | None,
     context: JobContext,
 ) -> Sheet:
     """Runs in the worker."""
@@ -182,6 +211,7 @@ def _render_sheet(
         recognise=_recogniser(loaded, source),
         progress=context.progress,
         cancelled=context.cancelled,
+        at_once=at_once,
     )
     following = iter(takes)
     cells = tuple(
@@ -194,7 +224,15 @@ def _render_sheet(
     return Sheet(emotions, strengths, cells, source, mask)
 
 
-def _search(loaded: Loaded, source: Source, mask: ShownMask, steer: Steer, emotion: str, context: JobContext) -> Search:
+def _search(
+    loaded: Loaded,
+    source: Source,
+    mask: ShownMask,
+    steer: Steer,
+    emotion: str,
+    at_once: int | None,
+    context: JobContext,
+) -> Search:
     """Runs in the worker."""
     from studio.session.auto_intensity import find_intensity
 
@@ -215,6 +253,7 @@ def _search(loaded: Loaded, source: Source, mask: ShownMask, steer: Steer, emoti
         resemblance=resemblance,
         progress=context.progress,
         cancelled=context.cancelled,
+        at_once=at_once,
     )
     cells = tuple(
         _cell(_steer(base, emotion, step.strength, ladder=True), emotion, step.strength, step.take, context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,16 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.engine import JobContext
 from studio.errors import StudioError
-from studio.gui.engine_thread import EngineThread, notice_of
+from studio.gui.engine_thread import EngineThread
 from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
+from studio.gui.models.place import Changed, Place
 from studio.gui.state import LEARNED, LearnedFile, ShownMask, StudioState
 from studio.gui.widgets.notices import Notice
+from studio.lalm.catalog import DEFAULT, find_model, load_model, ready
+from studio.lalm.consent import CodeOffer, ConsentNeeded
+from studio.lalm.options import ModelOptions, keep_options, options_of
 
 if TYPE_CHECKING:
     from studio.judges.base import EmotionJudge
@@ -30,7 +34,7 @@ class Loaded:
     """A model ready to render, the judges for its takes, and the masks that fit it, the default first.
 
     ``listener`` hears what takes say, ``measurer`` how natural they sound and in whose voice; ``lacking`` says what
-    could not be loaded; ``name`` is the model's in the catalog.
+    could not be loaded; ``name`` is the model's in the catalog, ``options`` how it was loaded.
     """
 
     model: SpeechLALM
@@ -39,7 +43,8 @@ class Loaded:
     masks: Sequence[Path] = ()
     lacking: Sequence[str] = ()
     measurer: Measurer | None = None
-    name: str = "embedded"
+    name: str = DEFAULT
+    options: ModelOptions = field(default_factory=ModelOptions)
 
 
 STILL_LOADING = "The model is still loading"
@@ -47,12 +52,31 @@ STILL_LOADING = "The model is still loading"
 Loader = Callable[[JobContext], Loaded]
 
 
+def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A model that is to be loaded: its name, how, and what has to be done before another is freed for it."""
+
+    name: str
+    loader: Loader
+    prepare: Callable[[], None] = _nothing
+
+
 class ModelKeeper(QObject):
-    """Holds the loaded model; loads it, and opens masks for it, in the render worker."""
+    """Holds the loaded model; loads it, and opens masks for it, in the render worker.
+
+    ``failed`` carries what stopped a model from being loaded, and the model's name; ``consent_needed`` the code that
+    has to be agreed to first.
+    """
 
     status_changed = Signal(str)
     progress = Signal(float)
     notice = Signal(object)
+    failed = Signal(object, str)
+    consent_needed = Signal(object)
     loaded_changed = Signal()
     masks_changed = Signal()
     taken_changed = Signal()
@@ -61,33 +85,38 @@ class ModelKeeper(QObject):
         super().__init__()
         self._state = state
         self._worker = worker
-        self._loader = loader
+        self._place = Place()
+        self._attempt = Attempt(DEFAULT, loader)
+        self._before: Loaded | None = None
         self.loaded: Loaded | None = None
         self.masks: list[Path] = []
         self.status = ""
         self.problem: str | None = STILL_LOADING
         self.taken: str | None = None
-        self.changing = False
 
     @property
     def loading(self) -> bool:
-        """Whether the model is still to come."""
+        """Whether a model is still to come."""
         return self.loaded is None and self.problem == STILL_LOADING
 
     def load(self) -> None:
-        """Start loading."""
+        """Start loading, or try again what was tried last."""
+        self._before, self.loaded, self.problem = self.loaded, None, STILL_LOADING
         self._say("Loading model…")
-        self._worker.submit("model", self._loader, self._take_in, failed=self._fail, progress=self.progress.emit)
+        if self._before is not None:
+            self.loaded_changed.emit()
+        work = partial(self._place.change, self._attempt.loader, self._attempt.prepare)
+        self._worker.submit("model", work, self._take_in, failed=self._fail, progress=self.progress.emit)
 
-    def choose(self, name: str) -> None:
-        """Load another model in place of the one in use, which stays when that fails."""
-        if self.taken is not None or self.changing:
-            return
-        self.changing = True
-        self._say("Loading model…")
-        self._worker.submit(
-            "model", partial(load_named, name=name), self._take_in, failed=self._fail, progress=self.progress.emit
-        )
+    def choose(self, name: str, *, agreed: CodeOffer | None = None, options: ModelOptions | None = None) -> None:
+        """Load another model, or the same anew, in place of the one in use; that one comes back when it fails.
+
+        ``agreed``: code the user agreed to run for it; ``options``: how to load it, from now on.
+        """
+        if self.taken is None and not self.loading:
+            prepare = partial(_prepare, name, agreed, options)
+            self._attempt = Attempt(name, partial(load_named, name=name), prepare)
+            self.load()
 
     def open_mask(self, path: Path) -> None:
         """Open a mask file and use it if it fits; otherwise one notice, and the mask in use stays."""
@@ -134,39 +163,51 @@ class ModelKeeper(QObject):
         self.taken_changed.emit()
 
     def close(self) -> None:
-        """Free the model."""
-        if self.loaded is not None:
-            close_loaded(self.loaded)
-            self.loaded = None
+        """Free the model, once the workers have ended."""
+        self._place.close()
+        self.loaded = None
 
-    def _take_in(self, loaded: Loaded) -> None:
-        old, self.loaded, self.changing = self.loaded, loaded, False
-        if old is not None:
-            # Behind whatever still renders with it.
-            self._worker.submit("free", lambda _context: close_loaded(old), lambda _done: None)
+    def _take_in(self, change: Changed) -> None:
+        before, self._before = self._before, None
+        if change.loaded is None:
+            self._show_none()
+        else:
+            self.loaded, self.problem = change.loaded, None
+            if change.error is None:
+                self._adopt(change.loaded, another=before is not None)
+            self._say(f"{change.loaded.model.info.title} ready")
+            self.loaded_changed.emit()
+        if change.error is not None:
+            self.failed.emit(change.error, self._attempt.name)
+
+    def _adopt(self, loaded: Loaded, *, another: bool) -> None:
+        if another:
             self._state.set_mask(None)
         self.masks = list(loaded.masks)
-        self.problem = None
-        self._say(f"{loaded.model.info.title} ready")
         self.masks_changed.emit()
         self._state.set_model(loaded.model.info)
-        self.loaded_changed.emit()
         for sentence in loaded.lacking:
             self.notice.emit(Notice(sentence, kind="info"))
         if self.masks:
             self.open_mask(self.masks[0])
 
     def _fail(self, error: BaseException) -> None:
-        notice = notice_of(error)
-        self.changing = False
-        if self.loaded is not None:
+        self.loaded, self._before = self._before, None
+        if self.loaded is None:
+            self._show_none()
+        else:
+            self.problem = None
             self._say(f"{self.loaded.model.info.title} ready")
-            self.notice.emit(notice)
-            return
+            self.loaded_changed.emit()
+        if isinstance(error, ConsentNeeded):
+            self.consent_needed.emit(error.code)
+        else:
+            self.failed.emit(error, self._attempt.name)
+
+    def _show_none(self) -> None:
         self.problem = "No model is loaded"
         self._say("No model")
         self.loaded_changed.emit()
-        self.notice.emit(notice)
 
     def _use_mask(self, mask: ShownMask) -> None:
         if mask.path not in self.masks:
@@ -189,12 +230,13 @@ class ModelKeeper(QObject):
         self.status_changed.emit(status)
 
 
-def close_loaded(loaded: Loaded) -> None:
-    """Free a model and what came with it."""
-    loaded.model.close()
-    for helper in (loaded.listener, loaded.measurer):
-        if helper is not None:
-            helper.close()
+def _prepare(name: str, agreed: CodeOffer | None, options: ModelOptions | None) -> None:
+    """Keep what the user decided and look whether the model can be loaded, before another is freed for it."""
+    if agreed is not None:
+        agreed.grant()
+    if options is not None:
+        keep_options(find_model(name).facts, options)
+    ready(name)
 
 
 def load_default(context: JobContext) -> Loaded:
@@ -202,7 +244,7 @@ def load_default(context: JobContext) -> Loaded:
     return load_named(context)
 
 
-def load_named(context: JobContext, name: str = "embedded") -> Loaded:
+def load_named(context: JobContext, name: str = DEFAULT) -> Loaded:
     """Load a model of the catalog and its judges; runs in the worker."""
     context.progress(0.02)
     # The collector would stop every thread, the window's too, again and again over the growing heap of modules; what
@@ -219,9 +261,8 @@ def _load(context: JobContext, name: str) -> Loaded:
     import torch  # noqa: F401 - the longest import of all, which the progress shows
 
     context.progress(0.4)
-    from studio.lalm.catalog import load_model
-
-    model = load_model(name)
+    options = options_of(name)
+    model = load_model(name, options)
     context.progress(0.8)
     from studio.session.masks import fitting_masks
 
@@ -236,7 +277,7 @@ def _load(context: JobContext, name: str) -> Loaded:
     except StudioError as error:
         lacking.append(f"Takes are not judged. {error}")
     listener = Listener(frozenset(line.text for line in demo_lines() if line.text))
-    return Loaded(model, judge, listener, masks, lacking, Measurer(), name)
+    return Loaded(model, judge, listener, masks, lacking, Measurer(), name, options)
 
 
 def read_mask(path: Path, info: ModelInfo) -> ShownMask:

@@ -33,6 +33,7 @@ from studio.gui.history import SpinBoxUndo
 from studio.gui.keys import ButtonKeys, Keys, KeysDialog
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.localize.labels import labels_of
+from studio.gui.models.asking import ModelDialogs
 from studio.gui.playback import STARTING
 from studio.gui.projectdialogs import ProjectDialogs
 from studio.gui.recent import RecentFiles
@@ -42,11 +43,10 @@ from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
 from studio.gui.tour import Stop, Tour
 from studio.gui.widgets.layout import link
-from studio.gui.widgets.notices import Notice, NoticeBar
+from studio.gui.widgets.notices import Notice, NoticeBar, Offer
 
 if TYPE_CHECKING:
     # The wizard's pages are made when they are first asked for; the window opens without waiting for them.
-    from studio.gui.models.dialog import ModelsDialog
     from studio.gui.wizard.wizard import FindNeurons
 
 LAYOUT_VERSION = 1
@@ -78,7 +78,7 @@ class MainWindow(QMainWindow):
         self.sheet = SheetDialog(state, studio.batches, self.clips, self)
         self.found = FoundDialog(state, studio.batches, self.clips, self)
         self.wizard: FindNeurons | None = None
-        self.models: ModelsDialog | None = None
+        self.model_dialogs = ModelDialogs(self, studio)
         self._closing = False
         self.project_dialogs = ProjectDialogs(self, studio.projects)
         self.files = FileDialogs(self, studio, self.library.takes, settings)
@@ -110,16 +110,6 @@ class MainWindow(QMainWindow):
             self.wizard.stayed.connect(self._stay)
         self.wizard.come_back()
         return self.wizard
-
-    def show_models(self) -> None:
-        """Open the list of models."""
-        if self.models is None:
-            from studio.gui.models.dialog import ModelsDialog
-
-            self.models = ModelsDialog(self.studio.keeper, self.studio.downloads, self)
-        self.models.refresh()
-        self.models.show()
-        self.models.raise_()
 
     def render_again(self) -> None:
         """Render the selected take again and say how it compares."""
@@ -234,7 +224,7 @@ class MainWindow(QMainWindow):
             if len(folders) > 1:
                 text += f" Find neurons offers {len(folders) - 1} older as well."
             act = partial(self._take_up, folders[0])
-            self._show_notice(Notice(text, kind="offer", offer="Go on with it", act=act))
+            self._show_notice(Notice(text, kind="offer", offers=(Offer("Go on with it", act),)))
         self.studio.projects.look_for_unsaved()
 
     def _take_up(self, folder: Path) -> None:
@@ -299,7 +289,7 @@ class MainWindow(QMainWindow):
         studio, state, playback = self.studio, self.studio.state, self.studio.playback
         studio.notice.connect(self._show_notice)
         self.notices.emptied.connect(self._notice_frame.hide)
-        self.top.models_asked.connect(self.show_models)
+        self.top.models_asked.connect(self.model_dialogs.show_models)
         self.top.find_asked.connect(self.find_neurons)
         self.top.workspaces.chosen.connect(self.show_workspace)
         self.top.mask_asked.connect(self.files.ask_mask)

@@ -13,7 +13,7 @@ from studio.engine import JobContext
 from studio.gui.engine_thread import EngineThread
 from studio.gui.state import Steer, StudioState
 from studio.gui.steers import panel_document, read_panel
-from studio.gui.widgets.notices import Notice
+from studio.gui.widgets.notices import Notice, Offer
 
 LONGEST_NAME = 60
 
@@ -97,7 +97,8 @@ class PanelPresets(QObject):
         self._write()
 
     def _offer_back(self, text: str, name: str, before: Mapping[str, Any]) -> None:
-        self.notice.emit(Notice(text, kind="offer", offer="Bring it back", act=partial(self._keep, name, before)))
+        back = Offer("Bring it back", partial(self._keep, name, before))
+        self.notice.emit(Notice(text, kind="offer", offers=(back,)))
 
     def _write(self) -> None:
         presets = dict(self._presets)

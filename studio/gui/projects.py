@@ -21,7 +21,7 @@ from studio.gui.renders import content_of
 from studio.gui.reopening import Reopened, reopen
 from studio.gui.state import TAKE_LANES, Source, StudioState
 from studio.gui.steers import panel_document
-from studio.gui.widgets.notices import Notice
+from studio.gui.widgets.notices import Notice, Offer
 
 if TYPE_CHECKING:
     # The session's modules reach torch; the window opens without waiting for it.
@@ -342,7 +342,7 @@ class Projects(QObject):
         if path is not None:
             name = path.name.removesuffix(SUFFIX)
             text = f"The studio ended while “{name}” was open; every take of it is kept. Open it again?"
-            self.notice.emit(Notice(text, kind="offer", offer="Open it", act=partial(self.open, path)))
+            self.notice.emit(Notice(text, kind="offer", offers=(Offer("Open it", partial(self.open, path)),)))
 
     def _know_unsaved(self, found: list[Recoverable]) -> None:
         self.unsaved = found
@@ -359,7 +359,7 @@ class Projects(QObject):
                 self._settings.setValue("projects/offered", newest.path.name)
             text = f"The last session was never saved. Recover the {newest.question}?"
             act = partial(self.open, newest.path)
-            self.notice.emit(Notice(text, kind="offer", offer="Recover", act=act))
+            self.notice.emit(Notice(text, kind="offer", offers=(Offer("Recover", act),)))
 
 
 def _recoverable(_context: JobContext) -> list[Recoverable]:

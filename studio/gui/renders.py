@@ -19,6 +19,7 @@ from studio.gui.engine_thread import EngineThread
 from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
+from studio.gui.recovery import Recovery
 from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
 from studio.gui.widgets.notices import Notice
 from studio.gui.words import Word, words_of
@@ -60,12 +61,15 @@ class Renders(QObject):
     active_changed = Signal()
     notice = Signal(object)
 
-    def __init__(self, state: StudioState, worker: EngineThread, keeper: ModelKeeper, playback: Playback) -> None:
+    def __init__(
+        self, state: StudioState, worker: EngineThread, keeper: ModelKeeper, playback: Playback, recovery: Recovery
+    ) -> None:
         super().__init__()
         self._state = state
         self._worker = worker
         self._keeper = keeper
         self._playback = playback
+        self._recovery = recovery
         self._arriving: dict[str, _Arriving] = {}
         self._shares: dict[str, float] = {}
         self._rest = QTimer(self)
@@ -315,7 +319,7 @@ class Renders(QObject):
             there = before is not None and (before.shown is None or before.shown in self._state.takes)
             same_source = now is not None and now.drawing.clip is arriving.source.drawing.clip
             self._state.set_lane(arriving.lane, before if same_source and there else None)
-        self._worker.tell(error)
+        self._recovery.tell(error, self.render)
         self._tell_active()
 
     def _hold(self, lane: str, shown: ShownTake) -> None:

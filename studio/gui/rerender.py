@@ -11,6 +11,7 @@ from studio.engine import JobContext
 from studio.gui.asking import vectors_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.loading import Loaded, ModelKeeper
+from studio.gui.recovery import Recovery
 from studio.gui.state import ShownTake
 from studio.gui.widgets.notices import Notice
 
@@ -27,10 +28,11 @@ class Rerender(QObject):
     progress = Signal(float)
     active_changed = Signal()
 
-    def __init__(self, worker: EngineThread, keeper: ModelKeeper) -> None:
+    def __init__(self, worker: EngineThread, keeper: ModelKeeper, recovery: Recovery) -> None:
         super().__init__()
         self._worker = worker
         self._keeper = keeper
+        self._recovery = recovery
         self.active = False
 
     def start(self, shown: ShownTake) -> None:
@@ -45,7 +47,7 @@ class Rerender(QObject):
             _SLOT,
             partial(_work, loaded, shown),
             partial(self._tell, shown),
-            failed=self._fail,
+            failed=partial(self._fail, shown),
             progress=self.progress.emit,
         )
 
@@ -58,9 +60,9 @@ class Rerender(QObject):
         kind = "info" if comparison.identical else "error"
         self.notice.emit(Notice(f"Take {shown.number} rendered again is {comparison.sentence}.", kind=kind))
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, shown: ShownTake, error: BaseException) -> None:
         self._set_active(False)
-        self._worker.tell(error)
+        self._recovery.tell(error, partial(self.start, shown))
 
     def _set_active(self, active: bool) -> None:
         self.active = active

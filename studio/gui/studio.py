@@ -13,10 +13,12 @@ from studio.gui.exports import Exports
 from studio.gui.history import History
 from studio.gui.loading import Loader, ModelKeeper, load_default
 from studio.gui.measuring import Measuring
+from studio.gui.models.decisions import Decisions
 from studio.gui.models.downloads import Downloads
 from studio.gui.playback import Playback
 from studio.gui.presets import PanelPresets
 from studio.gui.projects import Projects
+from studio.gui.recovery import Recovery
 from studio.gui.renders import Renders
 from studio.gui.reopening import LatePitch
 from studio.gui.rerender import Rerender
@@ -48,22 +50,26 @@ class Studio(QObject):
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
         self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
-        self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback)
+        self.recovery = Recovery(self.keeper)
+        self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback, self.recovery)
         self.bypass = Bypass(self.state, self.renders, self.playback)
         self.presets = PanelPresets(self.state, self.chores)
-        self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders)
+        self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders, self.recovery)
         self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self.downloads = Downloads(self.download_worker)
+        self.decisions = Decisions(self.chores)
         self.exports = Exports(self.chores)
         self.history = History(self.state)
         self.projects = Projects(self.state, self.chores, self.keeper)
         self.measuring = Measuring(self.state, self.measure_worker)
-        self.rerender = Rerender(self.render_worker, self.keeper)
+        self.rerender = Rerender(self.render_worker, self.keeper, self.recovery)
         self._late_pitch = LatePitch(self.state, self.chores)
         self.keeper.loaded_changed.connect(self._measure)
         self.projects.adopted.connect(self.history.clear)
         self.projects.adopted.connect(self.renders.settle)
-        speaking = (self.keeper, self.renders, self.exports, self.projects, self.rerender, self.presets)
+        speaking = (
+            self.keeper, self.recovery, self.renders, self.exports, self.projects, self.rerender, self.presets,
+        )  # fmt: skip
         for each in (*self.workers, *speaking):
             each.notice.connect(self.notice)
 

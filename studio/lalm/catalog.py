@@ -6,13 +6,17 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import StudioError
+from studio.lalm import consent
 from studio.lalm import weights as store
-from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.entries import ENTRIES, IN_PROCESS, ModelFacts
+from studio.lalm.options import ModelOptions, options_of
+from studio.lalm.runtimes.records import find_record, host_of, lacking
+from studio.lalm.runtimes.specs import find_runtime
 from studio.paths import resources_dir
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ DEFAULT = "embedded"
 
 HOSTED = "embedded-hosted"
 """The embedded model in a process of its own; for developers, so it is not listed."""
+
+_HOSTED = replace(ENTRIES[0], name=HOSTED, title="Embedded (hosted)", loader="studio.lalm.catalog:load_hosted")
 
 
 @dataclass(frozen=True)
@@ -66,26 +72,62 @@ def models() -> list[CatalogEntry]:
 
 def find_model(name: str) -> CatalogEntry:
     """The entry called ``name``; raises StudioError naming the known ones when there is none."""
-    for facts in ENTRIES:
+    for facts in (*ENTRIES, _HOSTED):
         if facts.name == name:
             return _entry(facts)
     raise StudioError(f"There is no model '{name}'; known: {', '.join(facts.name for facts in ENTRIES)}.")
 
 
-def load_model(name: str = DEFAULT) -> SpeechLALM:
-    """Load the model called ``name``. Raises StudioError when it is unknown or cannot be loaded here."""
-    if name == HOSTED:
-        from studio.lalm.hosted import HostedLALM
+def ready(name: str) -> CatalogEntry:
+    """The entry called ``name``, once nothing that is known beforehand is in the way of loading it.
 
-        return HostedLALM((sys.executable, "-m", "studio.lalm.host", "studio.lalm.embedded:load"), "Embedded (hosted)")
+    Raises StudioError when it is unknown or cannot be loaded here, ConsentNeeded when it runs code that the user has
+    not agreed to.
+    """
     entry = find_model(name)
+    if not entry.facts.converts:
+        raise StudioError(f"{entry.title} does not speak; what it recognises is studied with: esn-studio recognise")
     if entry.problem is not None:
         raise StudioError(f"The model '{name}' cannot be loaded. {entry.problem}")
+    if entry.facts.remote_code:
+        consent.require(code_of(entry))
+    return entry
+
+
+def code_of(entry: CatalogEntry) -> consent.CodeOffer:
+    """The code that a downloaded model brings along. Raises StudioError when it has none, or is not there."""
+    facts = entry.facts
+    if not facts.remote_code or facts.repo is None:
+        raise StudioError(f"{facts.title} brings no code of its own; there is nothing to agree to.")
+    if not entry.installed:
+        raise StudioError(f"The code of {facts.title} comes with its weights. {entry.problem}")
+    if host_of(facts.runtime) is not None:
+        from studio.lalm.runtimes.start import code_there
+
+        return code_there(facts)
+    return consent.offer(facts.name, facts.title, facts.repo, facts.revision or "main", entry.weights)
+
+
+def load_model(name: str = DEFAULT, options: ModelOptions | None = None) -> SpeechLALM:
+    """Load the model called ``name``; ``options`` None: those that are kept for it. Raises as :func:`ready` does."""
+    entry = ready(name)
+    if entry.facts.runtime != IN_PROCESS:
+        from studio.lalm.runtimes.start import start
+
+        return start(entry.facts)
     module, _, function = entry.facts.loader.partition(":")
     load: Callable[..., SpeechLALM] = getattr(importlib.import_module(module), function)
+    keywords = (options_of(name) if options is None else options).keywords if entry.facts.configurable else {}
     if entry.facts.repo is None:
-        return load(entry.weights)
-    return load(entry.facts.repo, revision=entry.facts.revision)
+        return load(entry.weights, **keywords)
+    return load(entry.facts.repo, revision=entry.facts.revision, **keywords)
+
+
+def load_hosted(_weights: Path) -> SpeechLALM:
+    """Load the model that ships with the studio in a process of its own."""
+    from studio.lalm.hosted import HostedLALM
+
+    return HostedLALM((sys.executable, "-m", "studio.lalm.host", "studio.lalm.embedded:load"), "Embedded (hosted)")
 
 
 def load_embedded(weights: Path) -> SpeechLALM:
@@ -101,11 +143,19 @@ def load_embedded(weights: Path) -> SpeechLALM:
 
 def _entry(facts: ModelFacts) -> CatalogEntry:
     if facts.repo is None:
-        folder = resources_dir() / facts.name
+        folder = resources_dir() / DEFAULT
         present = (folder / "model.safetensors").is_file()
-        lacking = None if present else f"Its weights are missing from '{folder}'; check the project out again."
+        problem = None if present else f"Its weights are missing from '{folder}'; check the project out again."
+        return CatalogEntry(facts, folder, present, problem)
+    record = None if facts.runtime == IN_PROCESS else find_record(facts.runtime)
+    named = None if record is None else record.weights
+    folder = store.snapshot(facts.repo, facts.revision) if named is None else Path(named)
+    # What lies on another machine is asked for when the model is loaded there.
+    present = host_of(facts.runtime) is not None or (store.is_whole(folder) and store.has_companions(facts))
+    if not present:
+        problem = f"It is not downloaded; run: esn-studio models download {facts.name}"
+    elif facts.runtime != IN_PROCESS:
+        problem = lacking(find_runtime(facts.runtime))
     else:
-        folder = store.snapshot(facts.repo, facts.revision)
-        present = store.is_whole(folder)
-        lacking = None if present else f"It is not downloaded; run: esn-studio models download {facts.name}"
-    return CatalogEntry(facts, folder, present, lacking)
+        problem = None
+    return CatalogEntry(facts, folder, present, problem)

@@ -18,10 +18,12 @@ GIB = 2**30
 class ModelFacts:
     """A model by the name it is loaded with.
 
-    ``loader`` is ``module:function``; it is called with (source, revision=...), or with the folder alone when the model
-    ships with the studio (``repo`` None). ``gates``: modules whose gates can be steered and counted. ``disk``: bytes to
-    download, None when nothing is; ``memory``: estimated bytes per precision, working memory included. ``runtime``: in
-    process, or the environment it runs in.
+    ``loader`` is ``module:function``; it is called with (source, revision=...), with the folder alone when the model
+    ships with the studio (``repo`` None), or without arguments in the environment of its ``runtime`` (see ``runtimes``)
+    when that is not this process. ``gates``: modules whose gates can be steered and counted. ``companions``: other
+    repositories it cannot do without. ``disk``: bytes to download, None when nothing is; ``memory``: estimated bytes
+    per precision, the usual one first, working memory included. ``precisions`` (the one that takes most memory first)
+    and ``speakers``: what the loader can be told to use.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ModelFacts:
     gates: tuple[str, ...]
     repo: str | None = None
     revision: str | None = None
+    companions: tuple[str, ...] = ()
     converts: bool = True
     recognises: bool = False
     streams: bool = False
@@ -41,6 +44,8 @@ class ModelFacts:
     runtime: str = IN_PROCESS
     remote_code: bool = False
     needs_gpu: bool = False
+    precisions: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
 
     @property
     def abilities(self) -> tuple[str, ...]:
@@ -50,6 +55,24 @@ class ModelFacts:
         }  # fmt: skip
         return tuple(name for name, able in can.items() if able)
 
+    @property
+    def place(self) -> str:
+        """Where it runs, in words."""
+        return self.runtime if self.runtime == IN_PROCESS else f"in the runtime {self.runtime}"
+
+    @property
+    def configurable(self) -> bool:
+        """Whether there is something to choose before it is loaded."""
+        return bool(self.precisions or self.speakers)
+
+    def smaller(self, precision: str | None) -> tuple[str, ...]:
+        """The precisions that take less memory than one of them; None stands for the usual one."""
+        usual = precision or next(iter(self.memory), "")
+        return self.precisions[self.precisions.index(usual) + 1 :] if usual in self.precisions else ()
+
+
+_QWEN_PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
+_QWEN_SPEAKERS = ("Chelsie", "Ethan")
 
 ENTRIES: tuple[ModelFacts, ...] = (
     ModelFacts(
@@ -77,6 +100,8 @@ ENTRIES: tuple[ModelFacts, ...] = (
         disk=12 * GB,
         memory={"bf16": 13 * GIB},
         needs_gpu=True,
+        precisions=_QWEN_PRECISIONS,
+        speakers=_QWEN_SPEAKERS,
     ),
     ModelFacts(
         name="qwen2.5-omni-7b",
@@ -92,6 +117,55 @@ ENTRIES: tuple[ModelFacts, ...] = (
         batches=True,
         disk=int(22.4 * GB),
         memory={"bf16": int(21.1 * GIB), "8bit": int(15.1 * GIB), "4bit": int(12.4 * GIB)},
+        needs_gpu=True,
+        precisions=_QWEN_PRECISIONS,
+        speakers=_QWEN_SPEAKERS,
+    ),
+    ModelFacts(
+        name="minicpm-o-4.5",
+        title="MiniCPM-o 4.5",
+        description="speaks with a voice module of its own, whose gates can be steered too; brings its own code",
+        loader="studio.lalm.minicpm_o:hosted",
+        licence="Apache-2.0",
+        gates=("language", "synthesis"),
+        repo="openbmb/MiniCPM-o-4_5",
+        revision="44151b35f1b232a280bda5a87ea1a7575d5433fc",
+        disk=19 * GB,
+        memory={"bf16": 20 * GIB},
+        runtime="minicpm-o",
+        remote_code=True,
+        needs_gpu=True,
+    ),
+    ModelFacts(
+        name="kimi-audio",
+        title="Kimi-Audio",
+        description="writes text and speech in the same pass, by layers that fork; brings its own code",
+        loader="studio.lalm.kimi_audio:hosted",
+        licence="MIT",
+        gates=("language", "synthesis"),
+        repo="moonshotai/Kimi-Audio-7B-Instruct",
+        revision="9a82a84c37ad9eb1307fb6ed8d7b397862ef9e6b",
+        companions=("THUDM/glm-4-voice-tokenizer",),
+        disk=41 * GB,
+        memory={"bf16": 24 * GIB},
+        runtime="kimi-audio",
+        remote_code=True,
+        needs_gpu=True,
+    ),
+    ModelFacts(
+        name="audio-flamingo-3",
+        title="Audio Flamingo 3",
+        description="listens and does not speak: for the neurons that recognise emotions (esn-studio recognise)",
+        loader="studio.lalm.flamingo:load",
+        licence="NVIDIA OneWay Noncommercial License (not for commercial use)",
+        gates=("language",),
+        repo="nvidia/audio-flamingo-3-hf",
+        revision="1b7715c1cbdfcaa5042e79cc3c814f6625681cc7",
+        converts=False,
+        recognises=True,
+        batches=True,
+        disk=int(16.5 * GB),
+        memory={"bf16": 18 * GIB},
         needs_gpu=True,
     ),
 )

@@ -2,7 +2,7 @@
 
 A hosted adapter is a function without arguments that returns a ``studio.lalm.base.SpeechLALM``; nothing else is asked
 of it. This process imports the method, the wire and that adapter only. Whatever libraries print goes to standard error,
-so that nothing but frames enters the pipe.
+so that nothing but frames enters the pipe. With ``--greet MODULE`` it says what is there (see ``greeting``) and ends.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import importlib
 import os
 import sys
 import threading
+import time
 from typing import Any, BinaryIO
 
 from studio.errors import Cancelled, StudioError
-from studio.lalm import messages, wire
+from studio.lalm import greeting, messages, wire
 from studio.lalm.base import SpeechLALM
 
 BEAT_SECONDS = 1.0
 """How often the host says that it lives."""
+
+GRACE_SECONDS = 10.0
+"""A model that still computes so long after the other side is gone is ended: over ssh nobody else could."""
 
 
 class Host:
@@ -35,6 +39,7 @@ class Host:
 
     def serve(self, loader: str) -> int:
         """Load the model, say what it is, then convert what is asked; 0 when the other side is done."""
+        self._send({"kind": "hello", "version": wire.VERSION})
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
         try:
             module, _, function = loader.partition(":")
@@ -87,6 +92,8 @@ class Host:
             with self._waiting:
                 self._over.set()
                 self._waiting.notify()
+            time.sleep(GRACE_SECONDS)
+            os._exit(1)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
@@ -113,6 +120,9 @@ def main() -> int:
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    if sys.argv[1] == "--greet":
+        wire.write(outgoing, greeting.greet(sys.argv[2]))
+        return 0
     return Host(sys.stdin.buffer, outgoing).serve(sys.argv[1])
 
 

@@ -8,7 +8,7 @@ import queue
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
@@ -25,36 +25,43 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
+from studio.lalm.failures import HostError, HostOutOfMemory
 
 LOAD_SECONDS = 600.0
 PATIENCE_SECONDS = 30.0
 """Without a sign of life for this long, a host hangs."""
+
+STALL_SECONDS = 600.0
+"""Without progress for this long, the model of a host that lives computes in vain."""
 
 _POLL_SECONDS = 0.02
 _LOG_LINES = 40
 _RESTARTS = "It is started again with the next render"
 
 
-class HostError(StudioError):
-    """A host that died, hangs, or does not speak the protocol; the next conversion starts another."""
-
-
-class HostOutOfMemory(HostError):
-    """The model ran out of memory in its own process."""
-
-
 class HostedLALM:
     """Talks to ``python -m studio.lalm.host``, started by ``command``, and restarts it when it was lost.
 
-    Raises HostError, when it is made or in ``convert``, in one sentence; ``log`` is what the host last wrote to its
-    standard error. Heartbeats come from a thread of the host: they tell a stopped process, not a model that computes
-    for ever.
+    ``environment``: all its variables; None is for a host in the window's own Python. Raises HostError, when it is made
+    or in ``convert``, in one sentence; ``log`` is what the host last wrote to its standard error. It hangs when it
+    gives no sign of life for ``patience`` seconds, which a thread of the host does while its model computes, or when
+    that model makes no progress for ``stall`` seconds.
     """
 
-    def __init__(self, command: Sequence[str], title: str, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        title: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        patience: float = PATIENCE_SECONDS,
+        stall: float = STALL_SECONDS,
+    ) -> None:
         self._command = list(command)
         self._title = title
+        self._environment = own_environment() if environment is None else dict(environment)
         self._patience = patience
+        self._stall = stall
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
         self._inbox: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
@@ -95,14 +102,16 @@ class HostedLALM:
         self._send(job)
         asked = False
         asked_at = math.inf
+        moved_at = monotonic()
         try:
             while True:
                 if not asked and cancelled():
                     self._send({"kind": "cancel"})
                     asked = True
                     asked_at = monotonic()
-                self._end_if_deaf(asked_at)
+                self._end_if_stuck(asked_at, moved_at)
                 message = self._receive(self._patience, cancelled if not asked else never)
+                moved_at = moved_at if message["kind"] == "alive" else monotonic()
                 match message["kind"]:
                     case "progress" if not asked:
                         progress(message["share"])
@@ -142,13 +151,9 @@ class HostedLALM:
                     continue
 
     def _start(self) -> ModelInfo:
-        folder = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
         pipe = subprocess.PIPE
         try:
-            process = subprocess.Popen(
-                self._command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, "PYTHONPATH": path}
-            )
+            process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environment)
         except OSError as problem:
             raise HostError(
                 f"{self._title} cannot be started ({problem.strerror or problem}); "
@@ -166,16 +171,12 @@ class HostedLALM:
         for thread in self._threads:
             thread.start()
         try:
-            while (message := self._receive(LOAD_SECONDS))["kind"] == "alive":
-                pass
+            while (message := self._receive(LOAD_SECONDS))["kind"] in ("hello", "alive"):
+                if message["kind"] == "hello":
+                    self._check_version(message)
             if message["kind"] == "failed":
                 self._fail(message)
-            version = message.get("version")
-            if version != wire.VERSION:
-                raise HostError(
-                    f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
-                    "give its environment the studio's own version."
-                )
+            self._check_version(message)
             return messages.unpack_info(message["info"])
         except (KeyError, TypeError, ValueError) as problem:
             self.close()
@@ -184,11 +185,22 @@ class HostedLALM:
             self.close()
             raise
 
-    def _end_if_deaf(self, asked_at: float) -> None:
-        """A model that computes on long after it was asked to stop is stopped with its process."""
+    def _check_version(self, message: dict[str, Any]) -> None:
+        version = message.get("version")
+        if version != wire.VERSION:
+            raise HostError(
+                f"{self._title} speaks version {version} of the protocol and this studio {wire.VERSION}; "
+                "give its environment the studio's own version."
+            )
+
+    def _end_if_stuck(self, asked_at: float, moved_at: float) -> None:
+        """A model that computes on long after it was asked to stop, or gets nowhere, is stopped with its process."""
         if monotonic() - asked_at > self._patience:
             self.close()
             raise Cancelled
+        if monotonic() - moved_at > self._stall:
+            self.close()
+            raise HostError(f"{self._title} made no progress for {self._stall:.0f} s and was stopped. {_RESTARTS}.")
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -218,7 +230,8 @@ class HostedLALM:
             code = None if self._process is None else self._process.poll()
             self.close()
             if message is None:
-                end = f" (signal {-code})" if code is not None and code < 0 else ""
+                last = self._log[-1].strip().rstrip(".")[:200] if self._log else ""
+                end = f" (signal {-code})" if code is not None and code < 0 else f" ({last})" if last else ""
                 raise HostError(f"{self._title} ended unexpectedly{end}. {_RESTARTS}.")
             raise HostError(f"{self._title} sent something that is no message. {_RESTARTS}.") from message
 
@@ -233,6 +246,13 @@ class HostedLALM:
                 "another precision, or use the embedded model."
             )
         raise HostError(f"{self._title} failed ({words}). {_RESTARTS}.")
+
+
+def own_environment() -> dict[str, str]:
+    """The variables of this process, with this studio importable."""
+    folder = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def _collect(stream: BinaryIO, inbox: queue.Queue[dict[str, Any] | Exception | None]) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from studio.audio.clip import FloatArray
 from studio.errors import StudioError
-from studio.lalm import remote_code, wavefile
+from studio.lalm import assignment, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ModelInfo
 from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, seeded, with_gates
 from studio.lalm.passes import Passes, Site, find, tap
@@ -150,3 +150,8 @@ def load(folder: Path, *, agreed: str | None) -> GuestLALM:
     except ImportError as problem:
         raise StudioError(f"The environment of {TITLE} is incomplete ({problem}); make it anew.") from problem
     return wrap(kimi, remote_code.revision(folder, digest))
+
+
+def hosted() -> GuestLALM:
+    """Load what this host is assigned to (see ``assignment``)."""
+    return load(assignment.required_folder(), agreed=assignment.agreed())

@@ -20,7 +20,7 @@ import torch
 
 from studio.audio.clip import FloatArray
 from studio.errors import Cancelled, StudioError
-from studio.lalm import remote_code, wavefile
+from studio.lalm import assignment, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ModelInfo
 from studio.lalm.guest import SPEAKING_RATE, GuestLALM, Spoken, seeded, with_gates
 from studio.lalm.passes import Passes, Site, find, tap
@@ -184,3 +184,8 @@ def _load_vocoder(model: Any) -> None:
             f"The vocoder of {TITLE} cannot be loaded ({problem}); download the model again, or make its environment "
             "anew."
         ) from problem
+
+
+def hosted() -> GuestLALM:
+    """Load what this host is assigned to (see ``assignment``)."""
+    return load(assignment.required_folder(), agreed=assignment.agreed())

@@ -14,7 +14,7 @@ AUDIO_FLAMINGO_3 = "audio-flamingo-3"
 
 
 def load_recogniser(name: str = AUDIO_FLAMINGO_3) -> SpeechRecogniser:
-    """Load ``audio-flamingo-3`` from the hub or its cache, or one of its kind from the folder ``name``.
+    """Load ``audio-flamingo-3`` once it is downloaded, or one of its kind from the folder ``name``.
 
     Raises StudioError when there is none, or it cannot be read.
     """
@@ -23,5 +23,11 @@ def load_recogniser(name: str = AUDIO_FLAMINGO_3) -> SpeechRecogniser:
             f"There is no model '{name}' that recognises; known: {AUDIO_FLAMINGO_3}, or a folder that holds one."
         )
     from studio.lalm import flamingo
+    from studio.lalm.catalog import find_model
 
-    return flamingo.load(flamingo.HUB if name == AUDIO_FLAMINGO_3 else name)
+    if name != AUDIO_FLAMINGO_3:
+        return flamingo.load(name)
+    entry = find_model(name)
+    if entry.problem is not None:
+        raise StudioError(f"The model '{name}' cannot be loaded. {entry.problem}")
+    return flamingo.load(str(entry.facts.repo), revision=entry.facts.revision, offline=True)

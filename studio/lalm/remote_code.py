@@ -35,18 +35,23 @@ def code_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def short(digest: str) -> str:
+    """The beginning of a digest, for people."""
+    return digest[:_SHOWN]
+
+
 def require_consent(title: str, folder: Path, agreed: str | None) -> str:
     """The digest of a checkpoint's code, once it is what the user ``agreed`` to; raises StudioError otherwise."""
     digest = code_digest(folder)
     if agreed is None:
         raise StudioError(
             f"{title} runs {len(code_files(folder))} Python files of its own, from '{folder}' (SHA-256 "
-            f"{digest[:_SHOWN]}...); agree to running them first."
+            f"{short(digest)}...); agree to running them first."
         )
     if agreed != digest:
         raise StudioError(
-            f"The Python files of {title} in '{folder}' are not those you agreed to (SHA-256 {digest[:_SHOWN]}... "
-            f"instead of {agreed[:_SHOWN]}...); look at what changed and agree again, or restore them."
+            f"The Python files of {title} in '{folder}' are not those you agreed to (SHA-256 {short(digest)}... "
+            f"instead of {short(agreed)}...); look at what changed and agree again, or restore them."
         )
     return digest
 
@@ -57,4 +62,4 @@ def revision(folder: Path, digest: str) -> str:
     Not the same weights under another name: two revisions that differ in code alone differ here too.
     """
     commit = folder.name if folder.parent.name == "snapshots" else "local"
-    return f"{commit}+code.{digest[:16]}"
+    return f"{commit}+code.{digest}"

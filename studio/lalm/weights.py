@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -74,54 +75,93 @@ def download(
     """
     if facts.repo is None:
         raise StudioError(f"{facts.title} ships with the studio; there is nothing to download.")
-    from huggingface_hub import HfApi, hf_hub_download
-
-    with _in_words(facts):
-        found = HfApi().model_info(facts.repo, revision=facts.revision, files_metadata=True)
-    files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
-    if not files:
-        raise StudioError(f"The repository '{facts.repo}' holds no files; there is nothing to download.")
-    revision = found.sha or facts.revision or "main"
-    folder = storage(facts.repo) / "snapshots" / revision
-    total, done = sum(files.values()), sum(size for name, size in files.items() if (folder / name).is_file())
+    # The model itself comes last: where it is whole, so is what it needs.
+    wanted = [_look(facts, repo, revision) for repo, revision in _repositories(facts)]
+    total = sum(sum(each.files.values()) for each in wanted)
+    done = sum(size for each in wanted for name, size in each.files.items() if (each.folder / name).is_file())
     _check_room(facts, total - done)
     meter = _meter(total, done, progress, cancelled)
+    for each in wanted:
+        _fetch(facts, each, meter, cancelled)
+    progress(1.0)
+    return wanted[-1].folder
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A repository at the revision that is pinned, or that its main branch is at; ``files``: bytes by name."""
+
+    repo: str
+    pinned: bool
+    revision: str
+    files: dict[str, int]
+
+    @property
+    def folder(self) -> Path:
+        return storage(self.repo) / "snapshots" / self.revision
+
+
+def _repositories(facts: ModelFacts) -> list[tuple[str, str | None]]:
+    own = [] if facts.repo is None else [(facts.repo, facts.revision)]
+    return [*((repo, None) for repo in facts.companions), *own]
+
+
+def _look(facts: ModelFacts, repo: str, revision: str | None) -> _Wanted:
+    from huggingface_hub import HfApi
+
+    with _in_words(facts, repo):
+        found = HfApi().model_info(repo, revision=revision, files_metadata=True)
+    files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
+    if not files:
+        raise StudioError(f"The repository '{repo}' holds no files; there is nothing to download.")
+    return _Wanted(repo, revision is not None, found.sha or revision or "main", files)
+
+
+def _fetch(facts: ModelFacts, wanted: _Wanted, meter: Any, cancelled: Callable[[], bool]) -> None:
+    from huggingface_hub import hf_hub_download
+
+    files = wanted.files
     for name in sorted(files, key=lambda name: (files[name], name)):
-        if (folder / name).is_file():
+        if (wanted.folder / name).is_file():
             continue
         if cancelled():
             raise Cancelled
-        with _in_words(facts):
-            hf_hub_download(facts.repo, name, revision=revision, tqdm_class=meter)
-    if facts.revision is None:
-        reference = storage(facts.repo) / "refs" / "main"
+        with _in_words(facts, wanted.repo):
+            hf_hub_download(wanted.repo, name, revision=wanted.revision, tqdm_class=meter)
+    if not wanted.pinned:
+        reference = storage(wanted.repo) / "refs" / "main"
         reference.parent.mkdir(parents=True, exist_ok=True)
-        reference.write_text(revision)
-    progress(1.0)
-    return folder
+        reference.write_text(wanted.revision)
+
+
+def has_companions(facts: ModelFacts) -> bool:
+    """Whether the other repositories a model needs were downloaded."""
+    return all(snapshot(repo, None).is_dir() for repo in facts.companions)
 
 
 def remove(facts: ModelFacts) -> int:
     """Delete a model's files, all revisions, finished or not; returns the bytes freed. Raises StudioError."""
     if facts.repo is None:
         raise StudioError(f"{facts.title} ships with the studio and cannot be removed.")
-    folder = storage(facts.repo)
     size = size_on_disk(facts)
-    if not folder.exists():
+    folders = [folder for repo, _ in _repositories(facts) if (folder := storage(repo)).exists()]
+    if not folders:
         raise StudioError(f"{facts.title} is not downloaded; there is nothing to remove.")
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise StudioError(f"'{folder}' cannot be deleted: {error.strerror or error}.") from error
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StudioError(f"'{folder}' cannot be deleted: {error.strerror or error}.") from error
     return size
 
 
 def size_on_disk(facts: ModelFacts) -> int:
     """Bytes a model's files take now."""
-    if facts.repo is None:
-        return 0
     return sum(
-        path.stat().st_size for path in storage(facts.repo).rglob("*") if path.is_file() and not path.is_symlink()
+        path.stat().st_size
+        for repo, _ in _repositories(facts)
+        for path in storage(repo).rglob("*")
+        if path.is_file() and not path.is_symlink()
     )
 
 
@@ -138,7 +178,7 @@ def _check_room(facts: ModelFacts, need: int) -> None:
 
 
 @contextmanager
-def _in_words(facts: ModelFacts) -> Iterator[None]:
+def _in_words(facts: ModelFacts, repo: str) -> Iterator[None]:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     broken: tuple[type[Exception], ...] = (OSError, *_transport_errors())
@@ -146,10 +186,10 @@ def _in_words(facts: ModelFacts) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise StudioError(
-            f"'{facts.repo}' asks for an agreement first: accept it on its page and log in with: hf auth login"
+            f"'{repo}' asks for an agreement first: accept it on its page and log in with: hf auth login"
         ) from error
     except RepositoryNotFoundError as error:
-        raise StudioError(f"The hub has no repository '{facts.repo}' that can be read from here.") from error
+        raise StudioError(f"The hub has no repository '{repo}' that can be read from here.") from error
     except HfHubHTTPError as error:
         raise StudioError(f"The hub refused {facts.title}: {str(error).splitlines()[0]}.") from error
     except broken as error:

@@ -69,11 +69,13 @@ def find_intensity(
     limits: Limits = Limits(),
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
+    at_once: int | None = None,
 ) -> Found:
     """Vary ``emotion``'s strength in ``settings`` from 0 to ``maximum``; other strengths stay.
 
     Two batches: evenly spaced strengths, then finer ones before the first that breaks a limit. Raises StudioError when
-    there is neither a transcript nor ``resemblance`` to hold takes against, and as :func:`render` does.
+    there is neither a transcript nor ``resemblance`` to hold takes against, and as :func:`render` does. ``at_once``
+    as there.
     """
     if reference is None and resemblance is None:
         raise StudioError(
@@ -93,6 +95,7 @@ def find_intensity(
             recognise=recognise,
             progress=lambda share: progress(first + (last - first) * share),
             cancelled=cancelled,
+            at_once=at_once,
         )
         return list(zip(strengths, takes, strict=True))
 

@@ -52,9 +52,11 @@ def render(
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
     on_audio: AudioSink | None = None,
+    at_once: int | None = None,
 ) -> list[Take]:
     """Render ``source`` once per entry of ``settings``, all in one batch where the model can.
 
+    ``at_once``: at most so many in one batch, for a model that has not the memory for more.
     ``reference`` is what the source says; without it no word error rate is known. ``on_audio`` gets (index into
     ``settings``, samples) while a model that streams is at work. Model id and fingerprints are filled into each
     take's settings. Raises StudioError when the settings do not fit model or mask, Cancelled when asked to stop.
@@ -80,10 +82,12 @@ def render(
             on_audio=None if on_audio is None else lambda row, samples: on_audio(first + row, samples),
         )
 
-    if info.batches:
-        conversions = convert(0, len(requests))
-    else:
-        conversions = [conversion for row in range(len(requests)) for conversion in convert(row, 1)]
+    step = (at_once or len(requests)) if info.batches else 1
+    conversions = [
+        conversion
+        for first in range(0, len(requests), step)
+        for conversion in convert(first, min(step, len(requests) - first))
+    ]
     seconds = time.perf_counter() - started
     fingerprint = None if mask is None else mask.fingerprint()
     learned = None if vectors is None else vectors.fingerprint()

@@ -243,6 +243,9 @@ def microphone(stage: Stage, folder: Path) -> dict[str, Any]:
         return playing.poll() is not None
 
     stage.wait(played, "the line")
+    # What was played last is still on its way to the microphone.
+    heard_out = time.monotonic() + 0.5
+    stage.wait(lambda: time.monotonic() > heard_out, "the end of the line")
     stop_says = dialog.record.text()
     press(dialog.record)
     stage.wait(lambda: state.source is not None and state.source.name.startswith("Recording"), "the recording")

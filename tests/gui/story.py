@@ -107,7 +107,7 @@ def evening(stage: Stage, folder: Path) -> dict[str, Any]:
     window.offer_to_go_on()
     stage.wait(lambda: bool(window.notices.waiting), "the offer")
     offered = window.notices.waiting[0].text
-    press(window.notices.offer_button)
+    press(window.notices.offer_buttons[0])
     stage.wait(lambda: studio.projects.path is not None and not studio.projects.opening, "the project")
     takes = list(state.takes)
     again: list[str] = []

@@ -71,13 +71,13 @@ def test_what_was_deleted_or_replaced_can_be_had_back(qtbot: QtBot, window: Main
     presets.save("soft")
     presets.delete("soft")
     assert not presets.names
-    press(window.notices.offer_button)
+    press(window.notices.offer_buttons[0])
     assert list(presets.names) == ["soft"]
     assert presets.in_use("soft")
     steer(window, strengths={"sad": 0.8})
     presets.save("soft")
     assert presets.in_use("soft")
-    press(window.notices.offer_button)
+    press(window.notices.offer_buttons[0])
     assert presets.values("soft").strengths == {"sad": 0.3}
 
 

@@ -129,7 +129,7 @@ def test_after_a_crash_the_takes_are_offered_once(
     again.offer_to_go_on()
     qtbot.waitUntil(lambda: bool(texts(again)), timeout=PATIENCE)
     assert texts(again)[0].startswith("The last session was never saved. Recover the 2 takes of ")
-    press(again.notices.offer_button)
+    press(again.notices.offer_buttons[0])
     qtbot.waitUntil(lambda: len(again.studio.state.takes) == 2, timeout=PATIENCE)
     settled(qtbot, again)
     assert [shown.take.stars for shown in again.studio.state.takes] == [3, 0]

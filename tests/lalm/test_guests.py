@@ -266,7 +266,7 @@ def test_code_runs_by_consent_to_exactly_that_code(tmp_path: Path) -> None:
         minicpm_o.load(folder, agreed=None)
     (folder / "notes.txt").write_text("nothing that runs")
     assert remote_code.require_consent("It", folder, digest) == digest
-    assert remote_code.revision(folder, digest) == f"0123abcd+code.{digest[:16]}"
+    assert remote_code.revision(folder, digest) == f"0123abcd+code.{digest}"
     (folder / "modeling.py").write_text("x = 2\n")
     with pytest.raises(StudioError, match="are not those you agreed to"):
         kimi_audio.load(folder, agreed=digest)

@@ -28,7 +28,10 @@ import json, sys
 from studio.errors import Cancelled, StudioError
 from studio.lalm.entries import ModelFacts
 from studio.lalm.weights import download, remove
-facts = ModelFacts("tiny", "Tiny", "", "none:none", "none", (), repo="tiny/model", revision="a" * 40)
+needs = ("tiny/tokenizer",) if "companion" in sys.argv else ()
+facts = ModelFacts(
+    "tiny", "Tiny", "", "none:none", "none", (), repo="tiny/model", revision="a" * 40, companions=needs
+)
 shares = []
 stop_at = float(sys.argv[1])
 try:
@@ -121,6 +124,24 @@ def test_interrupted_resumed_and_removed(hub: str, tmp_path: Path, monkeypatch: 
     _, _, freed = run(hub, tmp_path, "2", "remove")
     assert freed >= sum(map(len, FILES.values()))
     assert not folder.exists()
+
+
+def test_what_a_model_needs_besides_is_downloaded_first_and_removed_with_it(
+    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    where, _, _ = run(hub, tmp_path, "0.6", "companion")
+    assert where == "cancelled"
+    # Of a repository that is pinned to nothing, main is known once it is whole.
+    companion = snapshot("tiny/tokenizer", None)
+    assert (companion / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert not is_whole(snapshot(REPO, SHA))
+    where, shares, freed = run(hub, tmp_path, "2", "companion", "remove")
+    assert Path(where) == snapshot(REPO, SHA)
+    assert shares[-1] == 1.0
+    assert freed >= 2 * sum(map(len, FILES.values()))
+    assert not companion.exists()
 
 
 def test_without_a_network_one_sentence(tmp_path: Path) -> None:

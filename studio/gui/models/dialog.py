@@ -20,7 +20,9 @@ from PySide6.QtWidgets import (
 from studio.gui.formats import percent
 from studio.gui.keys import ButtonKeys
 from studio.gui.loading import ModelKeeper
+from studio.gui.models.decisions import Decisions
 from studio.gui.models.downloads import Downloads
+from studio.gui.models.options import OptionsRow
 from studio.gui.widgets.layout import explain, set_role, small, tight
 from studio.gui.widgets.progress import ThinBar
 from studio.lalm.catalog import CatalogEntry, models
@@ -30,10 +32,12 @@ from studio.lalm.entries import ModelFacts
 class ModelCard(QFrame):
     """One model."""
 
-    def __init__(self, entry: CatalogEntry, keeper: ModelKeeper, downloads: Downloads) -> None:
+    def __init__(
+        self, entry: CatalogEntry, keeper: ModelKeeper, downloads: Downloads, decisions: Decisions
+    ) -> None:  # fmt: skip
         super().__init__()
         self.entry = entry
-        self._keeper, self._downloads = keeper, downloads
+        self._keeper, self._downloads, self._decisions = keeper, downloads, decisions
         self.setAccessibleName(entry.title)
         self.title = QLabel(entry.title)
         self.title.setProperty("role", "heading")
@@ -49,6 +53,10 @@ class ModelCard(QFrame):
         self.fetch = self._button("Download", lambda _name: downloads.start(entry.facts))
         self.cancel = self._button("Cancel", lambda _name: downloads.cancel())
         self.delete = self._button("Delete…", lambda _name: self._ask_delete())
+        self.withdraw = self._button("Withdraw consent", decisions.withdraw)
+        self.withdraw.setToolTip("Do not run the code this model brings along until you agree to it again")
+        self.options = OptionsRow(entry.facts)
+        self.options.chosen.connect(lambda options: decisions.choose(entry.facts, options))
         self._lay_out()
         downloads.progress.connect(self._show_share)
         self.show_entry(entry)
@@ -59,10 +67,14 @@ class ModelCard(QFrame):
         keeper, downloads = self._keeper, self._downloads
         here = downloads.active == entry.name
         in_use = keeper.loaded is not None and keeper.loaded.name == entry.name
+        options = self._decisions.options(entry.name)
+        anew = in_use and keeper.loaded is not None and keeper.loaded.options != options
+        self.options.show_options(options)
+        self.withdraw.setVisible(entry.facts.remote_code and self._decisions.agreed(entry.name))
         hub = entry.facts.repo is not None
         self.state.setText("In use" if in_use else "Installed" if entry.installed else "Not downloaded")
         failed = downloads.problems.get(entry.name)
-        self.problem.setText(failed or (entry.problem or "" if not hub else ""))
+        self.problem.setText(failed or (entry.problem or "" if not hub or entry.installed else ""))
         self.problem.setVisible(bool(self.problem.text()))
         set_role(self.problem, "warning")
         for widget in (self.bar, self.share, self.cancel):
@@ -78,13 +90,17 @@ class ModelCard(QFrame):
             self.delete, not busy and not in_use, busy or "It is in use; use another model first", "Delete its files"
         )
         reason = (
-            "It is in use" if in_use
+            "It is in use" if in_use and not anew
+            else "It listens and does not speak; it is used by: esn-studio recognise" if not entry.facts.converts
             else entry.problem if entry.problem is not None
             else keeper.taken if keeper.taken is not None
-            else "A model is being loaded" if keeper.changing
+            else "A model is being loaded" if keeper.loading
             else ""
         )  # fmt: skip
-        explain(self.use, not reason, reason, "Load it in place of the model in use")
+        self.use.setText("Load again" if anew else "Use")
+        self.use.setAccessibleName(f"{self.use.text()} {entry.title}" if anew else f"Use {entry.title}")
+        hint = "Load it with what is chosen here" if anew else "Load it in place of the model in use"
+        explain(self.use, not reason, reason, hint)
 
     def _show_share(self, share: float) -> None:
         if self._downloads.active == self.entry.name:
@@ -118,7 +134,7 @@ class ModelCard(QFrame):
         top.addWidget(self.title)
         top.addWidget(self.state)
         top.addStretch(1)
-        for button in (self.cancel, self.fetch, self.delete, self.use):
+        for button in (self.cancel, self.fetch, self.withdraw, self.delete, self.use):
             top.addWidget(button)
         bottom.addWidget(self.bar, 1)
         bottom.addWidget(self.share)
@@ -127,17 +143,21 @@ class ModelCard(QFrame):
         layout.addLayout(top)
         for label in (self.about, self.facts, self.problem):
             layout.addWidget(label)
+        layout.addWidget(self.options)
+        self.options.setVisible(self.entry.facts.configurable)
         layout.addLayout(bottom)
 
 
 class ModelsDialog(QDialog):
     """All models, one card below the other."""
 
-    def __init__(self, keeper: ModelKeeper, downloads: Downloads, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, keeper: ModelKeeper, downloads: Downloads, decisions: Decisions, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Models")
         self.resize(640, 560)
-        self.cards = {entry.name: ModelCard(entry, keeper, downloads) for entry in models()}
+        self.cards = {entry.name: ModelCard(entry, keeper, downloads, decisions) for entry in models()}
         content = QWidget()
         column = QVBoxLayout(content)
         tight(column, 16, 16)
@@ -163,7 +183,8 @@ class ModelsDialog(QDialog):
         tight(layout, 0, 0)
         layout.addWidget(scroll, 1)
         layout.addLayout(foot)
-        for changed in (downloads.changed, keeper.loaded_changed, keeper.taken_changed):
+        keeper.loaded_changed.connect(decisions.read)
+        for changed in (downloads.changed, decisions.changed, keeper.loaded_changed, keeper.taken_changed):
             changed.connect(self.refresh)
         keeper.status_changed.connect(self.refresh)
         self._keys = ButtonKeys(self)
@@ -182,4 +203,4 @@ def facts_in_words(facts: ModelFacts) -> str:
     if facts.memory:
         needs = ", ".join(f"{need / 2**30:.1f} GiB in {name}" for name, need in facts.memory.items())
         words.append(f"memory: {needs}")
-    return "; ".join([*words, f"licence: {facts.licence}"]) + "."
+    return "; ".join([*words, f"runs {facts.place}", f"licence: {facts.licence}"]) + "."

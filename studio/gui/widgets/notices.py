@@ -6,24 +6,43 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.gui.widgets.layout import tight
 
 INFO_MILLISECONDS = 12_000
 """How long a notice that is no error stays; errors stay until they are dismissed."""
 
 
 @dataclass(frozen=True)
+class Offer:
+    """Something that can be done about a notice: what its button says and does, and what it says on hover."""
+
+    text: str
+    act: Callable[[], object] = field(compare=False)
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class Notice:
     """A sentence for a person, and what a developer would want to read; ``error``, ``info`` or ``offer``.
 
-    ``offer`` names what can be done about it and ``act`` does it; such a notice stays until it is done or dismissed.
+    One with ``offers`` stays until one of them is taken up or it is dismissed.
     """
 
     text: str
     details: str = ""
     kind: str = "error"
-    offer: str = ""
-    act: Callable[[], object] | None = field(default=None, compare=False)
+    offers: tuple[Offer, ...] = ()
 
 
 class NoticeBar(QFrame):
@@ -45,27 +64,30 @@ class NoticeBar(QFrame):
         self.details_button = QPushButton("Details")
         self.details_button.setObjectName("quiet")
         self.details_button.setCheckable(True)
-        self.offer_button = QPushButton()
+        self.offer_buttons: list[QPushButton] = []
+        self._offers = QWidget()
+        self._offer_row = QHBoxLayout(self._offers)
+        tight(self._offer_row)
+        self._offer_row.addStretch(1)
         self.close_button = QPushButton("Dismiss")
         self.close_button.setObjectName("quiet")
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
         self.details.setAccessibleName("Details")
         self.details.setFixedHeight(140)
-        row = QHBoxLayout()
+        self._row = row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.text, 1)
         row.addWidget(self._more)
         row.addWidget(self.details_button)
-        row.addWidget(self.offer_button)
         row.addWidget(self.close_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 6, 8, 6)
         layout.addLayout(row)
+        layout.addWidget(self._offers)
         layout.addWidget(self.details)
         self.details_button.toggled.connect(self.details.setVisible)
         self.close_button.clicked.connect(self.dismiss)
-        self.offer_button.clicked.connect(self._accept)
         self._fade = QTimer(self)
         self._fade.setSingleShot(True)
         self._fade.setInterval(INFO_MILLISECONDS)
@@ -90,11 +112,9 @@ class NoticeBar(QFrame):
         if not self._waiting:
             self.emptied.emit()
 
-    def _accept(self) -> None:
-        notice = self._waiting[0]
+    def _accept(self, offer: Offer) -> None:
         self.dismiss()
-        if notice.act is not None:
-            notice.act()
+        offer.act()
 
     def sizeHint(self) -> QSize:
         """As wide as there is room for."""
@@ -117,7 +137,26 @@ class NoticeBar(QFrame):
         self.details_button.setChecked(False)
         self.details.setVisible(False)
         self.details_button.setVisible(bool(notice.details))
-        self.offer_button.setText(notice.offer)
-        self.offer_button.setVisible(bool(notice.offer))
+        self._show_offers(notice.offers)
         others = len(self._waiting) - 1
         self._more.setText(f"{others} more" if others else "")
+
+    def _show_offers(self, offers: tuple[Offer, ...]) -> None:
+        for old in self.offer_buttons:
+            old.hide()
+            old.deleteLater()
+        self.offer_buttons = [self._offer_button(offer) for offer in offers]
+        # One finds room beside the sentence, several get a line of their own.
+        alone = len(offers) == 1
+        for place, button in enumerate(self.offer_buttons):
+            if alone:
+                self._row.insertWidget(self._row.indexOf(self.close_button), button)
+            else:
+                self._offer_row.insertWidget(place, button)
+        self._offers.setVisible(len(offers) > 1)
+
+    def _offer_button(self, offer: Offer) -> QPushButton:
+        button = QPushButton(offer.text)
+        button.setToolTip(offer.hint)
+        button.clicked.connect(lambda: self._accept(offer))
+        return button

@@ -31,7 +31,7 @@ class ModelPage(Page):
             scrolls=True,
         )
         self._search = search
-        self._models = models()
+        self._models = [entry for entry in models() if entry.facts.converts]
         self._judges = [*judges(), _ASKED]
         self.model = QComboBox()
         self.model.setAccessibleName("Model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from studio.errors import StudioError
+from studio.lalm.failures import DoesNotFit
 from studio.lalm.qwen_omni import memory
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.memory import Precision
@@ -98,11 +100,21 @@ def load(
         take_apart(model),
         prompter,
         model_id=model_id,
-        revision=commit,
+        revision=variant(commit, chosen, _precision(None, device), speaker, model.speaker_map),
         title=title,
         speaker=speaker,
         compiled=compiled,
     )
+
+
+def variant(
+    commit: str, precision: Precision, usual: Precision, speaker: str | None, speakers: Mapping[str, Any]
+) -> str:  # fmt: skip
+    """The revision of what was loaded: another precision or speaker than usual does not give the same samples."""
+    marks = [precision.value] if precision is not usual else []
+    if speaker is not None and speaker != next(iter(speakers), None):
+        marks.append(speaker)
+    return "+".join([commit, *marks])
 
 
 def identity(where: str, commit: str | None) -> tuple[str, str]:
@@ -160,7 +172,7 @@ def _check_memory(title: str, config: Any, precision: Precision, device: torch.d
         return
     of = memory.sizes(config)
     if not memory.fits(of.need(precision), card):
-        raise StudioError(memory.sentence(title, of, precision, card))
+        raise DoesNotFit(memory.sentence(title, of, precision, card))
 
 
 def _weights(where: str, at: dict[str, Any], config: Any, precision: Precision, device: torch.device) -> Any:

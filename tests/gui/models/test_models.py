@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
@@ -15,8 +15,15 @@ from studio.errors import Cancelled, StudioError
 from studio.gui import loading
 from studio.gui.loading import Loaded
 from studio.gui.main_window import MainWindow
+from studio.gui.measuring import Measurer
+from studio.gui.models.consent import ConsentDialog
 from studio.gui.models.dialog import ModelCard, ModelsDialog
+from studio.gui.models.place import Place
+from studio.lalm import catalog
+from studio.lalm.consent import granted
 from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.options import ModelOptions, options_of
+from studio.lalm.remote_code import code_digest
 from studio.lalm.weights import snapshot
 from studio.progress import Progress
 from tests.gui.standin import StandIn
@@ -31,9 +38,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(window: MainWindow, qtbot: QtBot) -> ModelsDialog:
     qtbot.mouseClick(window.top.model, Qt.MouseButton.LeftButton)
-    assert window.models is not None
-    qtbot.waitUntil(window.models.isVisible)
-    return window.models
+    dialog = window.model_dialogs.models
+    assert dialog is not None
+    qtbot.waitUntil(dialog.isVisible)
+    return dialog
 
 
 def card(window: MainWindow, qtbot: QtBot, name: str = SMALL) -> ModelCard:
@@ -118,30 +126,157 @@ def test_deleting_asks_first(window: MainWindow, qtbot: QtBot) -> None:
         assert shown.state.text() == ("Not downloaded" if gone else "Installed")
 
 
-def test_another_model_takes_over_and_a_failure_keeps_the_old_one(
+def test_another_model_takes_over_and_a_failure_brings_the_old_one_back(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, standin: StandIn
 ) -> None:
     install(next(each for each in ENTRIES if each.name == SMALL))
-    keeper = window.studio.keeper
-    old, other = keeper.loaded, StandIn()
-    assert old is not None
-    closed: list[object] = []
-    monkeypatch.setattr(old.model, "close", lambda: closed.append(old.model), raising=False)
+    studio, keeper, other = window.studio, window.studio.keeper, StandIn()
+    mask = studio.state.mask
+    closed: list[bool] = []
 
     def fail(context: object, name: str) -> Loaded:
+        closed.append(standin.closed)
         raise StudioError("It does not fit this card.")
+
+    def succeed(context: object, name: str) -> Loaded:
+        closed.append(standin.closed)
+        return Loaded(other, name=name)
 
     monkeypatch.setattr(loading, "load_named", fail)
     shown = card(window, qtbot)
-    with qtbot.waitSignal(keeper.notice) as told:
+    with qtbot.waitSignal(studio.notice) as told:
         qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
+        assert not shown.use.isEnabled()
+        assert shown.use.toolTip() == "A model is being loaded"
     assert told.args[0].text == "It does not fit this card."
-    assert keeper.loaded is old
-    assert not closed
-    monkeypatch.setattr(loading, "load_named", lambda context, name: Loaded(other, name=name))
+    assert keeper.loaded is not None
+    assert keeper.loaded.model is standin
+    assert studio.state.mask is mask
+    assert studio.renders.blocked() == "Choose a target emotion first"
+    standin.closed = False
+    monkeypatch.setattr(loading, "load_named", succeed)
     qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.model is other)
-    qtbot.waitUntil(lambda: closed == [old.model])
+    # Never two models in memory.
+    assert closed == [True, True]
     assert shown.state.text() == "In use"
-    assert window.studio.state.mask is None
+    assert studio.state.mask is None
     assert keeper.problem is None
+    assert not other.closed
+
+
+def test_the_measurer_goes_on_with_the_next_model() -> None:
+    class Counted(Measurer):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+            super().close()
+
+    first, second = Counted(), Counted()
+    place, context = Place(), _Context()
+    place.change(lambda _context: Loaded(StandIn(), measurer=first), lambda: None, context)
+    changed = place.change(lambda _context: Loaded(StandIn(), measurer=second), lambda: None, context)
+    assert changed.loaded is not None
+    assert changed.loaded.measurer is first
+    assert first.closed == 0
+    place.close()
+    assert first.closed == 1
+
+
+def test_what_is_not_ready_frees_nothing(window: MainWindow, qtbot: QtBot, standin: StandIn) -> None:
+    keeper = window.studio.keeper
+    with qtbot.waitSignal(window.studio.notice) as told:
+        keeper.choose(SMALL)
+    assert "not downloaded" in told.args[0].text
+    assert told.args[0].offers == ()
+    assert keeper.loaded is not None
+    assert keeper.loaded.model is standin
+    assert not standin.closed
+
+
+def test_options_are_shown_kept_and_used_by_loading_again(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(next(each for each in ENTRIES if each.name == SMALL))
+    keeper, decisions = window.studio.keeper, window.studio.decisions
+    monkeypatch.setattr(
+        loading, "load_named", lambda context, name: Loaded(StandIn(), name=name, options=options_of(name))
+    )
+    dialog = opened(window, qtbot)
+    assert dialog.cards["embedded"].options.isHidden()
+    shown = dialog.cards[SMALL]
+    row = shown.options
+    assert row.precision.accessibleName() == "Precision of Qwen2.5-Omni 3B"
+    assert [row.speaker.itemText(index) for index in range(3)] == ["as usual", "Chelsie", "Ethan"]
+    qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: shown.state.text() == "In use")
+    assert not shown.use.isEnabled()
+    for box, value in ((row.precision, "4bit"), (row.speaker, "Ethan")):
+        box.setFocus()
+        qtbot.keyClicks(box, value)
+        box.activated.emit(box.currentIndex())
+    qtbot.mouseClick(row.offline, Qt.MouseButton.LeftButton, pos=QPoint(8, row.offline.height() // 2))
+    chosen = ModelOptions("4bit", "Ethan", offline=True)
+    qtbot.waitUntil(lambda: options_of(SMALL) == chosen)
+    assert decisions.options(SMALL) == chosen
+    assert shown.use.text() == "Load again"
+    qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.options == chosen)
+    assert not shown.use.isEnabled()
+
+
+def test_a_models_own_code_runs_only_after_a_yes(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, standin: StandIn
+) -> None:
+    facts = ModelFacts(
+        "big", "Big", "", "none:none", "", ("language",), repo="them/big", revision="r1", remote_code=True
+    )  # fmt: skip
+    monkeypatch.setattr(catalog, "ENTRIES", (*ENTRIES, facts))
+    install(facts)
+    code = snapshot("them/big", "r1") / "modeling_big.py"
+    code.write_text("answer = 42\n")
+    other = StandIn()
+    monkeypatch.setattr(loading, "load_named", lambda context, name: Loaded(other, name=name))
+    keeper = window.studio.keeper
+    shown = card(window, qtbot, "big")
+    for answer in ("by key", "yes"):
+        qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: shown.window().findChild(ConsentDialog) is not None)
+        dialog = shown.window().findChild(ConsentDialog)
+        assert dialog is not None
+        digest = code_digest(code.parent)
+        assert dialog.values["SHA-256"].text().replace("\n", "") == digest
+        assert dialog.values["Repository"].text() == "them/big"
+        assert dialog.values["Revision"].text() == "r1"
+        assert dialog.files.toPlainText() == "modeling_big.py"
+        assert "read and write your files" in dialog.words.text()
+        assert dialog.decline.isDefault()
+        if answer == "yes":
+            qtbot.mouseClick(dialog.agree, Qt.MouseButton.LeftButton)
+        else:
+            qtbot.keyClick(dialog, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: shown.window().findChild(ConsentDialog) is None)
+        if answer == "by key":
+            assert keeper.loaded is not None
+            assert keeper.loaded.model is standin
+            assert not granted("big", "r1", digest)
+            assert not standin.closed
+            assert not window.notices.waiting
+    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.model is other)
+    assert granted("big", "r1", digest)
+    qtbot.waitUntil(shown.withdraw.isVisible)
+    qtbot.mouseClick(shown.withdraw, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(shown.withdraw.isHidden)
+    assert not granted("big", "r1", digest)
+
+
+class _Context:
+    def progress(self, share: float) -> None:
+        return
+
+    def event(self, value: object) -> None:
+        return
+
+    def cancelled(self) -> bool:
+        return False

@@ -103,8 +103,8 @@ def test_closing_the_studio_pauses_and_the_next_start_offers_to_go_on(
     later = HeldModel(toy_texts())
     window = open_window(toy_loader(later))
     window.offer_to_go_on()
-    assert window.notices.offer_button.text() == "Go on with it"
-    press(window.notices.offer_button)
+    assert window.notices.offer_buttons[0].text() == "Go on with it"
+    press(window.notices.offer_buttons[0])
     search = window.studio.search
     wait_for_stage(qtbot, search, Stage.FINISHED)
     assert search.folder == folder

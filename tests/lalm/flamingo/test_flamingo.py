@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from studio.emotions import EMOTIONS
 from studio.errors import Cancelled, StudioError
@@ -11,7 +12,9 @@ from studio.esn.errors import TapError
 from studio.esn.intervention import Mode, Steering
 from studio.judges.choice import QUESTION
 from studio.lalm import flamingo
+from studio.lalm.catalog import find_model
 from studio.lalm.flamingo import FlamingoRecogniser
+from studio.lalm.recognisers import AUDIO_FLAMINGO_3, load_recogniser
 from studio.lalm.recognition import RecognitionRequest
 from tests.esn import reference
 from tests.lalm.flamingo import tiny
@@ -128,3 +131,21 @@ def test_a_saved_model_loads_from_its_folder(made, tmp_path):
     loaded.close()
     with pytest.raises(StudioError, match="cannot be loaded from"):
         flamingo.load(tmp_path, device="cpu")
+
+
+def test_the_catalogs_entry_is_loaded_once_it_is_downloaded(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))  # read from the environment when it was imported
+    with pytest.raises(StudioError, match=r"is not downloaded; run: esn-studio models download audio-flamingo-3$"):
+        load_recogniser()
+    model, processor, recogniser = made
+    folder = find_model(AUDIO_FLAMINGO_3).weights
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    loaded = load_recogniser()
+    assert (loaded.info.model_id, loaded.info.revision) == (flamingo.HUB, folder.name)
+    [expected] = recogniser.recognise([RecognitionRequest(CLIPS[0])])
+    [found] = loaded.recognise([RecognitionRequest(CLIPS[0])])
+    assert found.probabilities == pytest.approx(expected.probabilities)
+    loaded.close()

@@ -17,7 +17,8 @@ from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, Steering
 from studio.lalm import embedded, wire
 from studio.lalm.base import ConversionRequest
-from studio.lalm.hosted import HostedLALM, HostError, HostOutOfMemory
+from studio.lalm.failures import HostError, HostOutOfMemory
+from studio.lalm.hosted import HostedLALM
 from studio.session.masks import default_mask, load_mask
 from studio.session.sources import open_source
 

@@ -1,0 +1,70 @@
+"""What the user decided about models, read and written behind the window: how to load them, whose code may run."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.engine import JobContext
+from studio.gui.engine_thread import EngineThread
+from studio.lalm.consent import Consent, given, revoke
+from studio.lalm.entries import ModelFacts
+from studio.lalm.options import ModelOptions, all_options, keep_options
+
+Decided = tuple[dict[str, ModelOptions], list[Consent]]
+
+
+class Decisions(QObject):
+    """Knows the options and agreements of every model; what cannot be written becomes the worker's notice."""
+
+    changed = Signal()
+
+    def __init__(self, worker: EngineThread) -> None:
+        super().__init__()
+        self._worker = worker
+        self._options: dict[str, ModelOptions] = {}
+        self._agreed: list[Consent] = []
+
+    def options(self, name: str) -> ModelOptions:
+        """How a model is to be loaded."""
+        return self._options.get(name, ModelOptions())
+
+    def agreed(self, name: str) -> bool:
+        """Whether the user agreed to run code of this model, at whatever revision."""
+        return any(each.model == name for each in self._agreed)
+
+    def read(self) -> None:
+        """Look again at what is kept."""
+        self._worker.submit("decisions", _read, self._take_in)
+
+    def choose(self, facts: ModelFacts, options: ModelOptions) -> None:
+        """Load a model in another way from now on."""
+        self._options[facts.name] = options
+        self.changed.emit()
+
+        def keep(context: JobContext) -> Decided:
+            keep_options(facts, options)
+            return _read(context)
+
+        self._worker.submit(f"options {facts.name}", keep, self._take_in, failed=self._look_again)
+
+    def withdraw(self, name: str) -> None:
+        """Take back every agreement to run code of a model."""
+
+        def forget(context: JobContext) -> Decided:
+            revoke(name)
+            return _read(context)
+
+        self._worker.submit("consent", forget, self._take_in)
+
+    def _take_in(self, decided: Decided) -> None:
+        self._options, self._agreed = decided
+        self.changed.emit()
+
+    def _look_again(self, error: BaseException) -> None:
+        self._options = {}
+        self._worker.tell(error)
+        self.read()
+
+
+def _read(_context: JobContext) -> Decided:
+    return all_options(), given()

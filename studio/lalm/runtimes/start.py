@@ -1,0 +1,61 @@
+"""Loading a model of the catalog in its runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from studio.errors import StudioError
+from studio.lalm import assignment, consent
+from studio.lalm.entries import ModelFacts
+from studio.lalm.hosted import HostedLALM
+from studio.lalm.runtimes.check import greet, renewed, variables
+from studio.lalm.runtimes.records import RuntimeRecord, find_record, lacking
+from studio.lalm.runtimes.specs import find_runtime
+
+
+def start(facts: ModelFacts) -> HostedLALM:
+    """Start the host of a model, and load the model there.
+
+    Raises StudioError in one sentence, from here or from the host: no runtime, no consent to the model's code, no
+    weights, no device, no reaching the machine.
+    """
+    record = renewed(_record(facts))
+    agreed = consent.agreed(facts.name, revision_of(facts))
+    assigned = assignment.variables(facts.repo, facts.revision, record.weights, agreed)
+    command, environment = record.place.command(
+        [record.interpreter, "-m", "studio.lalm.host", facts.loader], variables(record) | assigned
+    )
+    return HostedLALM(command, facts.title, environment=environment)
+
+
+def code_there(facts: ModelFacts) -> consent.CodeOffer:
+    """The code a model brings along, as the machine of its runtime tells it. Raises StudioError."""
+    record = renewed(_record(facts))
+    found = greet(
+        record,
+        find_runtime(facts.runtime).adapter,
+        assignment.variables(facts.repo, facts.revision, record.weights, None),
+    ).weights
+    if found is None or not found["whole"] or found["digest"] is None:
+        where = "" if found is None else f" in '{found['folder']}'"
+        raise StudioError(
+            f"There are no whole weights of {facts.title}{where} on {record.place.words}; there, run: "
+            f"{PurePosixPath(record.interpreter).parent}/hf download {facts.repo}"
+            f"{f' --revision {facts.revision}' if facts.revision else ''}"
+        )
+    return consent.CodeOffer(
+        facts.name, facts.title, str(facts.repo), revision_of(facts), Path(found["folder"]), found["digest"],
+        tuple(found["files"]), found["size"],
+    )  # fmt: skip
+
+
+def revision_of(facts: ModelFacts) -> str:
+    """What agreements call the revision."""
+    return facts.revision or "main"
+
+
+def _record(facts: ModelFacts) -> RuntimeRecord:
+    wrong, record = lacking(find_runtime(facts.runtime)), find_record(facts.runtime)
+    if wrong is not None or record is None:
+        raise StudioError(f"{facts.title} cannot be loaded. {wrong}")
+    return record

@@ -1,0 +1,135 @@
+"""The hosted models of the catalog: each step that is missing is one sentence, up to the adapter in its own process."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio import cli
+from studio.errors import StudioError
+from studio.lalm import consent
+from studio.lalm.catalog import code_of, find_model, load_model
+from studio.lalm.recognisers import load_recogniser
+from studio.lalm.runtimes import library
+from studio.lalm.runtimes.records import RuntimeRecord, runtime_folder
+from studio.lalm.runtimes.specs import find_runtime, runtimes
+from studio.lalm.weights import snapshot
+
+NAMES = ["minicpm-o-4.5", "kimi-audio"]
+
+
+@pytest.fixture(autouse=True)
+def machine(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights, no runtimes, no CUDA."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def put_weights(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name, content in (("config.json", "{}"), ("model.safetensors", ""), ("modeling.py", "a = 1\n")):
+        (folder / name).write_text(content)
+    return folder
+
+
+def downloaded(name: str) -> Path:
+    facts = find_model(name).facts
+    for repo in facts.companions:
+        put_weights(snapshot(repo, None))
+    return put_weights(snapshot(str(facts.repo), facts.revision))
+
+
+def made(name: str, host: str | None = None, folder: Path | None = None, weights: str | None = None) -> RuntimeRecord:
+    """The record of a runtime whose Python is the one that runs the tests."""
+    folder = folder or runtime_folder(name)
+    python = folder / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(stat.S_IRWXU)
+    record = RuntimeRecord(name, host, str(folder), "3.11", find_runtime(name).digest, "", ready=True, weights=weights)
+    record.save()
+    return record
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_that_is_missing_is_said(name: str) -> None:
+    runtime = find_model(name).facts.runtime
+    with pytest.raises(StudioError, match=rf"is not downloaded; run: esn-studio models download {name}$"):
+        load_model(name)
+    folder = downloaded(name)
+    with pytest.raises(StudioError, match=rf"is not made yet; run: esn-studio runtime create {runtime}$"):
+        load_model(name)
+    made(runtime)
+    with pytest.raises(consent.ConsentNeeded, match=rf"agree: esn-studio models consent {name}$"):
+        load_model(name)
+    code_of(find_model(name)).grant()
+    # From here on the adapter speaks, in its own process: it found the weights, and the agreement to their code.
+    with pytest.raises(StudioError, match=r"needs a CUDA device.*, and this machine shows none\.$"):
+        load_model(name)
+    (folder / "modeling.py").write_text("a = 2\n")
+    with pytest.raises(consent.ConsentNeeded):
+        load_model(name)
+
+
+def test_on_another_machine_code_and_weights_are_looked_at_there(gpu: Path) -> None:
+    name = "minicpm-o-4.5"
+    made("minicpm-o", "gpu.example", gpu / "made there", "weights' folder")
+    assert find_model(name).problem is None
+    with pytest.raises(StudioError, match=r"no whole weights of MiniCPM-o 4\.5 in 'weights' folder' on gpu\."):
+        load_model(name)
+    put_weights(gpu / "weights' folder")
+    with pytest.raises(consent.ConsentNeeded) as asked:
+        load_model(name)
+    assert asked.value.code.files == ("modeling.py",)
+    asked.value.code.grant()
+    with pytest.raises(StudioError, match="needs a CUDA device"):
+        load_model(name)
+
+
+def test_the_models_are_listed_with_what_they_can_do_and_need(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models", "--json"]) == 0
+    listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["models"]}
+    for name in NAMES:
+        assert listed[name]["abilities"] == ["convert"]
+        assert listed[name]["gates"] == ["language", "synthesis"]
+        assert listed[name]["remote_code"]
+        assert listed[name]["runtime"] in [spec.name for spec in runtimes()]
+        assert listed[name]["licence"]
+    assert listed["audio-flamingo-3"]["abilities"] == ["recognise", "batch"]
+    assert cli.main(["models"]) == 0
+    assert "runs in the runtime minicpm-o; licence: Apache-2.0" in capsys.readouterr().out
+
+
+def test_a_model_that_only_listens_is_refused_where_one_must_speak() -> None:
+    with pytest.raises(StudioError, match=r"Audio Flamingo 3 does not speak; .* esn-studio recognise"):
+        load_model("audio-flamingo-3")
+    with pytest.raises(StudioError, match="not downloaded; run: esn-studio models download audio-flamingo-3"):
+        load_recogniser()
+
+
+def test_the_runtimes_are_pinned_to_the_last_package() -> None:
+    for spec in runtimes():
+        assert len(spec.requirements) > 40
+        for requirement in spec.requirements:
+            name, _, version = requirement.partition("==")
+            assert name
+            assert version
+        assert {"torch", "torchaudio", "transformers", "msgpack", "scipy"} <= {
+            requirement.partition("==")[0] for requirement in spec.requirements
+        }
+
+
+def test_a_host_gets_the_files_it_needs_and_none_of_the_window() -> None:
+    import io
+    import tarfile
+
+    packed = library.pack()
+    assert packed == library.pack()
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        names = set(archive.getnames())
+    assert {"studio/__init__.py", "studio/esn/taps.py", "studio/audio/clip.py", "studio/lalm/host.py"} <= names
+    assert not [name for name in names if "gui" in name or "training" in name or "session" in name or "cli" in name]

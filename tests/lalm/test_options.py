@@ -1,0 +1,115 @@
+"""How a model is to be loaded: what can be chosen, what is kept, and that it reaches the loader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.cli import main
+from studio.errors import StudioError
+from studio.lalm import catalog, options
+from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.options import ModelOptions, keep_options, options_of
+from studio.lalm.qwen_omni.loading import variant
+from studio.lalm.qwen_omni.memory import Precision
+
+BIG = next(facts for facts in ENTRIES if facts.name == "qwen2.5-omni-7b")
+
+loaded_with: list[dict[str, Any]] = []
+
+
+@pytest.fixture(autouse=True)
+def user_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "user_data_dir", lambda: tmp_path / "data")
+    loaded_with.clear()
+
+
+def remember(_source: object, **keywords: Any) -> object:
+    loaded_with.append(keywords)
+    return object()
+
+
+def test_what_is_kept_reaches_the_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = ModelFacts(
+        "big", "Big", "", f"{__name__}:remember", "", (), repo="them/big", revision="r1",
+        precisions=BIG.precisions, speakers=BIG.speakers,
+    )  # fmt: skip
+    monkeypatch.setattr(catalog, "ENTRIES", (*ENTRIES, facts))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = catalog.find_model("big").weights
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").touch()
+    catalog.load_model("big")
+    keep_options(facts, ModelOptions("4bit", "Ethan", offline=True))
+    catalog.load_model("big")
+    catalog.load_model("big", ModelOptions(precision="fp32"))
+    assert loaded_with == [
+        {"revision": "r1"},
+        {"revision": "r1", "precision": "4bit", "speaker": "Ethan", "offline": True},
+        {"revision": "r1", "precision": "fp32"},
+    ]
+
+
+def test_what_a_model_does_not_offer_is_refused_and_nothing_is_kept() -> None:
+    with pytest.raises(StudioError, match=r"no precision '9bit'; choose fp32, bf16, 8bit, 4bit"):
+        keep_options(BIG, ModelOptions(precision="9bit"))
+    with pytest.raises(StudioError, match="no speaker 'Nobody'; choose Chelsie, Ethan"):
+        keep_options(BIG, ModelOptions(speaker="Nobody"))
+    with pytest.raises(StudioError, match="nothing to choose"):
+        keep_options(ENTRIES[0], ModelOptions(offline=True))
+    assert not options.options_file().exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        json.dumps({"format": options.FORMAT, "version": 2, "models": {}}).encode(),
+        json.dumps({"format": options.FORMAT, "version": 1, "models": {BIG.name: {"precision": 4}}}).encode(),
+        json.dumps({"format": options.FORMAT, "version": 1, "models": {BIG.name: {"shell": "rm"}}}).encode(),
+        json.dumps({"format": options.FORMAT, "version": 1, "models": []}).encode(),
+    ],
+)
+def test_a_damaged_or_foreign_file_is_one_sentence_and_stays(content: bytes) -> None:
+    options.options_file().parent.mkdir()
+    options.options_file().write_bytes(content)
+    with pytest.raises(StudioError, match="move the file away"):
+        options_of(BIG.name)
+    with pytest.raises(StudioError, match="move the file away"):
+        keep_options(BIG, ModelOptions(precision="4bit"))
+    assert options.options_file().read_bytes() == content
+
+
+def test_the_command_line_keeps_changes_and_undoes_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "set", BIG.name, "--precision", "8bit", "--speaker", "Ethan", "--offline"]) == 0
+    assert "precision 8bit" in capsys.readouterr().out
+    assert options_of(BIG.name) == ModelOptions("8bit", "Ethan", offline=True)
+    assert main(["models", "set", BIG.name, "--precision", "default", "--no-offline", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "name": BIG.name, "precision": None, "speaker": "Ethan", "offline": False,
+    }  # fmt: skip
+    assert options_of(BIG.name) == ModelOptions(speaker="Ethan")
+    assert main(["models", "set", BIG.name, "--precision", "9bit"]) == 1
+    assert "choose fp32" in capsys.readouterr().err
+    assert options_of("qwen2.5-omni-3b") == ModelOptions()
+
+
+def test_precisions_that_take_less_than_the_one_in_use() -> None:
+    assert BIG.smaller(None) == ("8bit", "4bit")
+    assert BIG.smaller("8bit") == ("4bit",)
+    assert BIG.smaller("4bit") == ()
+    assert ENTRIES[0].smaller(None) == ()
+
+
+def test_another_precision_or_speaker_is_another_revision() -> None:
+    voices = {"Ethan": 0, "Chelsie": 1}
+    assert variant("c0", Precision.BF16, Precision.BF16, None, voices) == "c0"
+    assert variant("c0", Precision.BF16, Precision.BF16, "Ethan", voices) == "c0"
+    assert variant("c0", Precision.INT8, Precision.BF16, "Chelsie", voices) == "c0+8bit+Chelsie"
