@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from studio.cli_output import UsageError, print_json, say
 from studio.errors import StudioError
+from studio.lalm.failures import is_out_of_memory
 
 VERB_MODULES = (
     "studio.cli_render", "studio.cli_identify", "studio.cli_evaluate", "studio.cli_masks", "studio.cli_jobs",
@@ -20,6 +22,11 @@ VERB_MODULES = (
 """Each offers ``add_parsers(subparsers)``; its parsers set ``run`` to a handler (args) -> exit code."""
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+
+_NO_MEMORY = (
+    "The model ran out of memory; convert fewer clips at once or shorter ones, load it in another precision, or use "
+    "the embedded model."
+)
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -39,23 +46,47 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code: 0 done, 1 failed (said in a sentence), 2 wrong usage."""
+    """Run one command line and return its exit code.
+
+    0 done, 1 failed (said in a sentence), 2 wrong usage, 130 interrupted, 141 nobody reads what is printed.
+    """
     args = build_parser().parse_args(argv)
     handler: Handler = args.run
+    _escape_what_cannot_be_shown()
     try:
-        return handler(args)
+        code = handler(args)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         say(f"esn-studio: {error}")
         return 2
     except StudioError as error:
-        if getattr(args, "json", False):
-            print_json({"error": str(error)})
-        else:
-            say(f"esn-studio: {error}")
-        return 1
+        return _failed(args, str(error))
     except KeyboardInterrupt:
         say("esn-studio: interrupted; what was finished is kept")
         return 130
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return _failed(args, _NO_MEMORY)
+
+
+def _failed(args: argparse.Namespace, sentence: str) -> int:
+    if getattr(args, "json", False):
+        print_json({"error": sentence})
+    else:
+        say(f"esn-studio: {sentence}")
+    return 1
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """File names that are no UTF-8, and letters a terminal lacks, must not end a verb that did its work."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _open_window(args: argparse.Namespace) -> int:

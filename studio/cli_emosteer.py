@@ -107,8 +107,8 @@ def show(args: argparse.Namespace) -> int:
     )
     print(f"model {vectors.metadata.get('model_id', 'not said')} {vectors.metadata.get('model_revision', '')}".rstrip())
     training = vectors.metadata.get("training")
-    if isinstance(training, dict) and isinstance(training.get("loss_at_first"), dict):
-        print(f"trained for {training.get('steps')} steps; {_losses(training)}")
+    if isinstance(training, dict) and (losses := _losses(training)):
+        print(f"trained for {training.get('steps')} steps; {losses}")
     return 0
 
 
@@ -131,5 +131,10 @@ class _Report:
 
 
 def _losses(training: dict[str, Any]) -> str:
-    first, last = training["loss_at_first"], training.get("loss_at_last", {})
-    return "loss " + ", ".join(f"{emotion} {first[emotion]:.3f} to {last[emotion]:.3f}" for emotion in last)
+    """What the loss was and became, as far as the file says it in numbers: anybody may have written it."""
+    first, last = training.get("loss_at_first"), training.get("loss_at_last")
+    if not isinstance(first, dict) or not isinstance(last, dict):
+        return ""
+    both = ((emotion, first.get(emotion), value) for emotion, value in last.items())
+    known = [(name, a, b) for name, a, b in both if isinstance(a, int | float) and isinstance(b, int | float)]
+    return "loss " + ", ".join(f"{emotion} {a:.3f} to {b:.3f}" for emotion, a, b in known) if known else ""

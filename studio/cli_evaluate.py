@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cli_identify import JUDGE_HELP, add_corpus_arguments, at_least, emotions, open_corpus
-from studio.cli_output import ProgressBar, UsageError, print_json
+from studio.cli_output import ProgressBar, UsageError, print_json, table
 from studio.emotions import NEUTRAL, TARGETS
 
 if TYPE_CHECKING:
@@ -111,17 +111,17 @@ def run(args: argparse.Namespace) -> int:
             if calibrates:
                 kept = write_calibration(path, candidate.fingerprint(), {args.mode: sweep(found)})
                 results[-1]["calibration"] = str(kept)
+            if args.out is not None:
+                # After each: a later one that fails or is interrupted takes nothing away.
+                atomic.write_json(args.out, {"format": 1, "evaluations": results})
             if not args.json:
                 print(report(path, found), flush=True)
                 if calibrates:
                     print(f"zones kept in {kept}", flush=True)
     if len(evaluations) > 1 and not args.json:
         print("\n" + comparison(evaluations))
-    document = {"format": 1, "evaluations": results}
-    if args.out is not None:
-        atomic.write_json(args.out, document)
     if args.json:
-        print_json(document)
+        print_json({"format": 1, "evaluations": results})
     return 0
 
 
@@ -186,7 +186,7 @@ def comparison(evaluations: Mapping[Path, Evaluation]) -> str:
                 f"{effect.mean.probability:.3f}",
                 f"{effect.mean.wer:.1f}",
             ])  # fmt: skip
-    return "\n".join(_aligned(rows))
+    return table(rows[0], rows[1:])
 
 
 def _effects(group: Group) -> list[str]:
@@ -206,7 +206,7 @@ def _effects(group: Group) -> list[str]:
             *([_number(mean.heard_wer)] if heard else []),
             *(_number(mean.measures.get(name), 2) for name in measured),
         ])  # fmt: skip
-    return _aligned(rows)
+    return table(rows[0], rows[1:]).splitlines()
 
 
 def _matrix(group: Group) -> list[str]:
@@ -215,7 +215,7 @@ def _matrix(group: Group) -> list[str]:
     rows += [
         [mask, *(_number(changes.get(target), 1, "+") for target in targets)] for mask, changes in group.matrix.items()
     ]
-    return _aligned(rows) if group.matrix else []
+    return table(rows[0], rows[1:]).splitlines() if group.matrix else []
 
 
 def _points(effect: Effect, cell: Cell | None) -> str:
@@ -230,17 +230,6 @@ def _points(effect: Effect, cell: Cell | None) -> str:
 
 def _number(value: float | None, digits: int = 1, sign: str = "") -> str:
     return "-" if value is None else f"{value:{sign}.{digits}f}"
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            text.ljust(width) if column == 0 else text.rjust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
 
 
 def _document(found: Evaluation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.cli_identify import SELECTORS, at_least
 from studio.cli_output import UsageError, print_json, table
 from studio.emotions import EMOTIONS, parse_emotion
 from studio.errors import StudioError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from studio.esn.activity import EmotionActivity
     from studio.esn.mask import EsnMask
 
-SELECTORS = ("cas", "mad", "lape", "lap", "random")
 DEFAULT_RATE = "0.005"
 _BAR = 10
 _FACTS = (
@@ -50,9 +50,9 @@ def add_parsers(verbs: Any) -> None:
     parser.add_argument(
         "--rate", type=_rate, default=DEFAULT_RATE, help="share of all neurons per emotion (default: 0.005 = 0.5 %%)"
     )
-    parser.add_argument("--cap", type=_at_least(1), metavar="C", help="at most C successes per emotion")
+    parser.add_argument("--cap", type=at_least(1), metavar="C", help="at most C successes per emotion")
     parser.add_argument(
-        "--seed", type=_at_least(0), metavar="N", help="of capping and random draws (default: the job's own)"
+        "--seed", type=at_least(0), metavar="N", help="of capping and random draws (default: the job's own)"
     )
     parser.add_argument(
         "--percentile", type=_percentile, default=95.0, metavar="P", help="lape's threshold over all P (default: 95)"
@@ -268,19 +268,6 @@ def _percentile(text: str) -> float:
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f"'{text}' is no percentile between 0 and 100")
     return value
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"'{text}' is no whole number of at least {least}")
-        return value
-
-    return parse
 
 
 def _emotion(text: str) -> str:

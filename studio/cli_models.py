@@ -76,9 +76,15 @@ def run_list(args: argparse.Namespace) -> int:
 def run_download(args: argparse.Namespace) -> int:
     """Download one model, showing how far it is."""
     from studio.lalm.catalog import find_model
+    from studio.lalm.runtimes.records import find_record
     from studio.lalm.weights import download
 
     entry = find_model(args.name)
+    record = find_record(entry.facts.runtime)
+    if record is not None and record.host is not None:
+        from studio.lalm.runtimes.start import fetching
+
+        raise StudioError(f"{entry.title} runs on {record.host}; {fetching(entry.facts, record)}")
     with ProgressBar(entry.title, quiet=args.json) as bar:
         folder = download(entry.facts, progress=bar)
     if args.json:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from studio.cli_export import add_format_arguments, add_name_arguments, export_options
 from studio.cli_output import ProgressBar, UsageError, print_json, say, table
-from studio.cli_stopping import Interrupts
 from studio.emotions import TARGETS, parse_emotion
 from studio.errors import StudioError
 from studio.esn.automation import Automation
@@ -107,13 +106,13 @@ def run(args: argparse.Namespace) -> int:
     export_options(args)
     from studio.lalm.catalog import load_model
 
-    with closing(load_model(args.model)) as model, Interrupts() as interrupts:
+    with closing(load_model(args.model)) as model:
         from studio.judges import embedded
 
-        return render_all(args, model, embedded.load(), interrupts)
+        return render_all(args, model, embedded.load())
 
 
-def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge, interrupts: Interrupts) -> int:
+def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge) -> int:
     """``run`` with a loaded model and judge."""
     from studio.session.export import export_take
 
@@ -128,7 +127,6 @@ def render_all(args: argparse.Namespace, model: SpeechLALM, judge: EmotionJudge,
             batch = _render(args, model, judge, spec, mask, mask_path, vectors)
             for take in batch:
                 written = export_take(take, args.out, options, number=len(takes) + 1)
-                interrupts.check()
                 takes.append(_entry(take, written))
                 if not args.json:
                     print(describe(take, written, len(batch)), flush=True)

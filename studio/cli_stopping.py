@@ -44,34 +44,3 @@ class Stopping:
             raise KeyboardInterrupt
         self._asked = True
         say(self._sentence)
-
-
-class Interrupts:
-    """While used as a context manager, Ctrl-C raises at once, and ``check`` raises again where that was swallowed.
-
-    C libraries that call back (libsndfile does, to write) drop what a callback raises, KeyboardInterrupt included.
-    """
-
-    def __init__(self) -> None:
-        self._heard = False
-        self._before: object = None
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt if there ever was one."""
-        if self._heard:
-            raise KeyboardInterrupt
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)  # type: ignore[arg-type]
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self._heard = True
-        raise KeyboardInterrupt

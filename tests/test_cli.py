@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from studio.cli import VERB_MODULES, build_parser, main
-from studio.cli_stopping import Interrupts
 
 VERBS = ("gui", "render", "identify", "evaluate", "select", "mask", "models", "doctor", "demo")
 
@@ -122,12 +119,50 @@ def test_no_display_is_said_in_a_sentence() -> None:
     )
 
 
-def test_an_interrupt_that_a_callback_swallowed_still_ends_the_work() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with Interrupts() as interrupts:
-        interrupts.check()
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            interrupts.check()
-    assert signal.getsignal(signal.SIGINT) is before
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    # More than a pipe holds, so that printing meets the closed end: as in "esn-studio ... | head".
+    program = (
+        "import sys; from studio import cli\n"
+        "def chatter(args):\n"
+        "    for _ in range(50_000): print('a line')\n"
+        "    return 0\n"
+        "cli._open_window = chatter\n"
+        "sys.exit(cli.main([]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as made:
+        assert made.stdout is not None
+        assert made.stderr is not None
+        assert made.stdout.readline() == b"a line\n"
+        made.stdout.close()
+        assert made.stderr.read() == b""
+        assert made.wait() == 141
+
+
+def test_what_a_terminal_cannot_show_is_escaped() -> None:
+    program = (
+        "import sys; from studio import cli\n"
+        "cli._open_window = lambda args: print('caf\\xe9 \\u6012 \\udcff') or 0\n"
+        "sys.exit(cli.main([]))\n"
+    )
+    env = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, check=False)
+    assert (done.stdout, done.returncode) == (b"caf\xe9 \\u6012 \\udcff\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_running_out_of_memory_says_what_helps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    class OutOfMemoryError(RuntimeError):
+        """As torch calls it."""
+
+    for error in (MemoryError(), OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")):
+
+        def run(args: object, error: Exception = error) -> int:
+            raise error
+
+        monkeypatch.setattr("studio.cli_models.run_list", run)
+        assert main(["models", *(["--json"] if as_json else [])]) == 1
+        printed = capsys.readouterr()
+        said = json.loads(printed.out)["error"] if as_json else printed.err
+        assert "ran out of memory; convert fewer clips at once" in said

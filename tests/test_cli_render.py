@@ -13,7 +13,6 @@ import soundfile
 from studio.audio.files import save_wav
 from studio.cli import build_parser, main
 from studio.cli_render import MODES, render_all, run
-from studio.cli_stopping import Interrupts
 from studio.errors import StudioError
 from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, TokenScope
@@ -37,7 +36,7 @@ def recording(tmp_path: Path) -> Path:
 
 def render(model: ToyLALM, out: Path, *arguments: object) -> int:
     args = build_parser().parse_args(["render", *map(str, arguments), "--out", str(out)])
-    return render_all(args, model, ToyJudge(), Interrupts())
+    return render_all(args, model, ToyJudge())
 
 
 def test_modes_are_the_methods() -> None:

@@ -20,6 +20,7 @@ from studio.audio.clip import Clip, FloatArray
 from studio.audio.containers import ForgivingReader, is_cut_short, looks_like_audio
 from studio.audio.transcode import NoDecoderError, UndecodableError, decoded, is_mpeg4
 from studio.errors import StudioError
+from studio.signals import held
 
 FORMATS = "WAV, FLAC, MP3, Ogg, Opus, AIFF or M4A"
 SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".m4a")
@@ -72,7 +73,7 @@ class Sound:
             raise _UnreadableError
         frames, done = self._sound.frames, 0
         # In blocks: a lying header does not decide how much memory is taken.
-        while len(block := self._sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        while len(block := self._read()):
             _require_usable(self._file, block, done, self.rate)
             done += len(block)
             yield block
@@ -85,6 +86,11 @@ class Sound:
             raise AudioFileError(
                 f"'{self._file.name}' states a wrong length, so its end would be lost; convert it to WAV first."
             )
+
+    def _read(self) -> FloatArray:
+        with held():
+            block: FloatArray = self._sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+        return block
 
 
 @contextmanager
@@ -128,7 +134,9 @@ def _open(file: Path, content: Path, max_seconds: float | None, taker: str) -> I
         known = False
         try:
             known = looks_like_audio(stream)
-            with soundfile.SoundFile(ForgivingReader(stream)) as sound:
+            with held():
+                opened = soundfile.SoundFile(ForgivingReader(stream))
+            with opened as sound:
                 yield Sound(file, stream, sound, max_seconds, taker, is_excerpt=content != file)
         except (soundfile.SoundFileError, _UnreadableError) as error:
             if known:
@@ -183,7 +191,8 @@ def encode(clip: Clip, container: str, subtype: str, name: str) -> tuple[bytes, 
     data, clipped = _quantise(clip.samples, subtype)
     encoded = io.BytesIO()
     try:
-        soundfile.write(encoded, data, clip.rate, format=container, subtype=subtype)
+        with held():
+            soundfile.write(encoded, data, clip.rate, format=container, subtype=subtype)
     except (soundfile.SoundFileError, ValueError) as error:
         raise AudioFileError(f"'{name}' cannot be written as {container} ({subtype}) at {clip.rate} Hz.") from error
     return encoded.getvalue(), clipped
@@ -191,7 +200,8 @@ def encode(clip: Clip, container: str, subtype: str, name: str) -> tuple[bytes, 
 
 def decode(encoded: bytes) -> Clip:
     """The clip in bytes that ``encode`` made: its samples as a reader of the file gets them."""
-    samples, rate = soundfile.read(io.BytesIO(encoded), dtype="float32")
+    with held():
+        samples, rate = soundfile.read(io.BytesIO(encoded), dtype="float32")
     return Clip(samples, rate)
 
 

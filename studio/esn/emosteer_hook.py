@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.errors import EmoSteerError
+from studio.esn.graphs import captured
 
 
 class EmoSteer:
@@ -23,7 +24,9 @@ class EmoSteer:
     whose alphas are 0 keeps every bit of h beside rows that steer. ``device`` and ``dtype`` say where h is computed; h
     that turns out to be elsewhere has the buffers moved.
 
-    Calls are counted on that device, for ``end`` to verify, as :class:`studio.esn.taps.GateTaps` does.
+    Which matrices there are is Python's to know: ``torch.compile`` compiles anew where others are asked for, and a CUDA
+    graph captured by hand, which could not, is refused. Calls are counted on that device, for ``end`` to verify, as
+    :class:`studio.esn.taps.GateTaps` does.
     """
 
     def __init__(
@@ -190,6 +193,11 @@ class EmoSteer:
             )
         if hidden.device != self._device or hidden.dtype is not self._dtype:
             self._move(hidden)
+        if captured(hidden):
+            raise EmoSteerError(
+                "Learned vectors cannot be part of a CUDA graph, which would go on with the vectors it was captured "
+                "with; capture what comes after their module."
+            )
         self._calls.add_(1)
         if not self._learned or self._matrices is None or self._amounts is None or self._steered is None:
             return None
@@ -221,7 +229,7 @@ class EmoSteerLayer(nn.Module):
     def forward(self, hidden: torch.Tensor, emotion: str) -> torch.Tensor:
         """Shift h [..., dim]."""
         learned: torch.Tensor = self.weights[emotion]
-        return hidden + self.eps * (hidden @ learned.to(hidden.dtype))
+        return hidden + self.eps * (hidden @ learned.to(hidden))
 
     @contextmanager
     def shifting(self, module: nn.Module, emotion: str) -> Iterator[list[int]]:
@@ -261,7 +269,7 @@ def fold(linear: nn.Linear, steering: EmoSteering) -> nn.Linear:
 def _written(
     buffer: torch.Tensor | None, values: torch.Tensor, device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
-    """``buffer`` overwritten in place where its shape is right, so that captured graphs see the change; else anew."""
+    """``buffer`` overwritten in place where its shape is right, so that compiled graphs see the change; else anew."""
     if buffer is not None and buffer.shape == values.shape:
         return buffer.copy_(values)
     return values.to(device, dtype, copy=True)

@@ -173,6 +173,12 @@ class Coefficients:
         self.shift.copy_(other.shift)
         self.floor.copy_(other.floor)
 
+    def neutralise_(self) -> None:
+        """Overwrite in place with the identity."""
+        self.scale.fill_(1.0)
+        self.shift.fill_(-0.0)
+        self.floor.fill_(-math.inf)
+
 
 def coefficients(rows: Sequence[Steering | None], widths: Sequence[int]) -> list[Coefficients]:
     """Coefficients of each layer for a batch; None, and strength 0, is the identity.

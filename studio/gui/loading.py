@@ -262,7 +262,7 @@ def _load(context: JobContext, name: str) -> Loaded:
 
     context.progress(0.4)
     options = options_of(name)
-    model = load_model(name, options)
+    model = load_model(name, options, context.cancelled)
     context.progress(0.8)
     from studio.session.masks import fitting_masks
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
+from studio.lalm import weights
+from studio.lalm.entries import ENTRIES, ModelFacts
 
 DEFAULT = "embedded"
 EMOTION2VEC = "emotion2vec"
@@ -33,6 +36,39 @@ class JudgeEntry:
     problem: str | None
 
 
+@dataclass(frozen=True)
+class _Listener:
+    """A judge that asks the audio language model ``repo`` of the hub, of which ``needs`` says the memory.
+
+    ``loader`` is a function of ``options``. A model the studio downloads itself is taken at its pinned revision, any
+    other at what the hub's cache holds.
+    """
+
+    title: str
+    repo: str
+    needs: str
+    loader: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie, or would."""
+        facts = self._facts
+        return weights.snapshot(self.repo, None if facts is None else facts.revision)
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be loaded; None when it can be tried."""
+        if weights.is_whole(self.folder):
+            return None
+        facts = self._facts
+        fetch = f"hf download {self.repo}" if facts is None else f"esn-studio models download {facts.name}"
+        return f"Its weights are not on this machine; fetch them with: {fetch}"
+
+    @property
+    def _facts(self) -> ModelFacts | None:
+        return next((facts for facts in ENTRIES if facts.repo == self.repo), None)
+
+
 def judges() -> list[JudgeEntry]:
     """All judges that have a name of their own, the default first; nothing is loaded."""
     # By its place alone: importing funasr takes seconds.
@@ -46,35 +82,42 @@ def judges() -> list[JudgeEntry]:
             'It needs a package that is not installed: pip install "funasr>=1.4"' if absent else None,
         ),
         *(
-            JudgeEntry(name, title, f"{title} chooses one of five, by option-letter logits; {size}", _absent(hub))
-            for name, title, hub, size in _LISTENERS
+            JudgeEntry(
+                name,
+                each.title,
+                f"{each.title} chooses one of five, by option-letter logits; {each.needs}",
+                each.problem,
+            )
+            for name, each in _LISTENERS.items()
         ),
     ]
 
 
 def judge_names() -> tuple[str, ...]:
     """Names ``load_judge`` takes, the default first, besides ``choice:MODULE:FUNCTION``."""
-    return tuple(_LOADERS)
+    return (*_LOADERS, *_LISTENERS)
 
 
 def load_judge(name: str = DEFAULT) -> EmotionJudge:
-    """Load the judge called ``name``. Raises StudioError when there is none or it cannot be loaded."""
+    """Load the judge called ``name``. Raises StudioError when there is none or it cannot be loaded.
+
+    Audio language models are not downloaded by it: tens of gigabytes are fetched when they are asked for.
+    """
     if name.startswith(CHOICE):
         from studio.judges import choice
 
         return choice.load(name.removeprefix(CHOICE))
+    if name in _LISTENERS:
+        from studio.judges import options
+
+        asked = _LISTENERS[name]
+        if asked.problem is not None:
+            raise StudioError(f"The judge '{name}' cannot be loaded. {asked.problem}")
+        loader: Callable[[Path], EmotionJudge] = getattr(options, asked.loader)
+        return loader(asked.folder)
     if name not in _LOADERS:
-        raise StudioError(f"There is no judge '{name}'; known: {', '.join((*_LOADERS, CHOICE_FORM))}.")
+        raise StudioError(f"There is no judge '{name}'; known: {', '.join((*judge_names(), CHOICE_FORM))}.")
     return _LOADERS[name]()
-
-
-def _absent(hub: str) -> str | None:
-    """Why the model ``hub`` cannot be loaded: it is not in the hub's cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(hub, "config.json"), str):
-        return None
-    return f"Its weights are not on this machine; fetch them with: hf download {hub}"
 
 
 def _load_embedded() -> EmotionJudge:
@@ -89,35 +132,10 @@ def _load_emotion2vec() -> EmotionJudge:
     return emotion2vec.load()
 
 
-def _load_flamingo() -> EmotionJudge:
-    from studio.judges import options
+_LOADERS: dict[str, Callable[[], EmotionJudge]] = {DEFAULT: _load_embedded, EMOTION2VEC: _load_emotion2vec}
 
-    return options.load_flamingo()
-
-
-def _load_qwen2() -> EmotionJudge:
-    from studio.judges import options
-
-    return options.load_qwen2()
-
-
-def _load_qwen3() -> EmotionJudge:
-    from studio.judges import options
-
-    return options.load_qwen3()
-
-
-_LISTENERS = (
-    (FLAMINGO, "Audio Flamingo 3", "nvidia/audio-flamingo-3-hf", "16.5 GB in bf16"),
-    (QWEN2, "Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "about 18 GB in bf16"),
-    (QWEN3, "Qwen3-Omni-30B-A3B", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "about 60 GB in bf16"),
-)
-"""Name, title, place on the hub, memory needed."""
-
-_LOADERS: dict[str, Callable[[], EmotionJudge]] = {
-    DEFAULT: _load_embedded,
-    EMOTION2VEC: _load_emotion2vec,
-    FLAMINGO: _load_flamingo,
-    QWEN2: _load_qwen2,
-    QWEN3: _load_qwen3,
+_LISTENERS = {
+    FLAMINGO: _Listener("Audio Flamingo 3", "nvidia/audio-flamingo-3-hf", "16.5 GB in bf16", "load_flamingo"),
+    QWEN2: _Listener("Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "about 18 GB in bf16", "load_qwen2"),
+    QWEN3: _Listener("Qwen3-Omni-30B-A3B", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "about 60 GB in bf16", "load_qwen3"),
 }

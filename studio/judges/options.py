@@ -51,22 +51,22 @@ class Recognising:
         return self._model.recognise([RecognitionRequest(clip)])[0].probabilities
 
 
-def load_flamingo(source: str | Path | None = None) -> EmotionJudge:
-    """Audio Flamingo 3 as a judge, from a folder or the hub; raises StudioError when it cannot be loaded."""
+def load_flamingo(source: str | Path) -> EmotionJudge:
+    """Audio Flamingo 3 as a judge, from its folder; raises StudioError when it cannot be loaded."""
     from studio.lalm import flamingo
 
-    return OptionJudge(Recognising(flamingo.load(source or flamingo.HUB)))
+    return OptionJudge(Recognising(flamingo.load(source)))
 
 
-def load_qwen2(source: str | Path | None = None) -> EmotionJudge:
-    """The thinker of Qwen2.5-Omni-7B as a judge; raises StudioError when it cannot be loaded."""
+def load_qwen2(source: str | Path) -> EmotionJudge:
+    """The thinker of a Qwen2.5-Omni as a judge, from its folder; raises StudioError when it cannot be loaded."""
     from studio.lalm import thinkers
 
-    return OptionJudge(thinkers.load_qwen2(source or thinkers.QWEN2))
+    return OptionJudge(thinkers.load_qwen2(source))
 
 
-def load_qwen3(source: str | Path | None = None) -> EmotionJudge:
-    """The thinker of Qwen3-Omni-30B-A3B as a judge, the paper's kind; raises StudioError when it cannot be loaded."""
+def load_qwen3(source: str | Path) -> EmotionJudge:
+    """The thinker of a Qwen3-Omni as a judge, the paper's kind, from its folder; raises StudioError likewise."""
     from studio.lalm import thinkers
 
-    return OptionJudge(thinkers.load_qwen3(source or thinkers.QWEN3))
+    return OptionJudge(thinkers.load_qwen3(source))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from studio.audio.clip import Clip
 from studio.errors import StudioError
+from studio.lalm.reading import PROBLEMS, unreadable
 
 HUB = "microsoft/wavlm-base-plus-sv"
 RATE = 16_000
@@ -57,9 +59,17 @@ def load(source: str | Path = HUB) -> WavlmSpeakers:
     local = Path(where).is_dir()
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(where, local_files_only=local)
-        # Some revisions hold a pickle only: transformers reads that with weights_only.
-        model = WavLMForXVector.from_pretrained(where, local_files_only=local)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise StudioError(f"WavLM's speaker model cannot be loaded from '{where}': {said}") from error
+        # The repository may hold a pickle only; such a file may bring tensors and nothing that runs.
+        kind: Any = WavLMForXVector
+        model, report = kind.from_pretrained(where, local_files_only=local, weights_only=True, output_loading_info=True)
+    except UnpicklingError as error:
+        # torch's own words advise to read it without that guard.
+        raise StudioError(
+            f"WavLM's speaker model in '{where}' holds more than tensors, which could run anything; download it again."
+        ) from error
+    except PROBLEMS as error:
+        raise unreadable("WavLM's speaker model", where, error) from error
+    missing = sorted(str(key) for key in report["missing_keys"])
+    if missing:
+        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")
     return WavlmSpeakers(model, extractor)

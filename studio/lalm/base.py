@@ -65,8 +65,8 @@ class ConversionRequest:
 
     ``seed`` None decodes greedily; otherwise the row samples with a generator of its own, so its result does not
     depend on the rows beside it. ``steering`` (of neurons) and ``emosteer`` (by learned vectors) may act together;
-    where each is None or asks for nothing but zeros, the row is the baseline. ``words``: how many the source's
-    transcript has, 0 where there is none; a curve in words (``ModelInfo.curve_in_words``) is laid over them.
+    where each is None or asks for nothing but zeros, the row is the baseline. ``text`` is the source's transcript, for
+    models that speak a text and cannot listen, and for a curve in words (``ModelInfo.curve_in_words``).
     """
 
     source: Clip
@@ -75,7 +75,7 @@ class ConversionRequest:
     content: Content = Content.FREE
     seed: int | None = None
     emosteer: EmoSteering | None = None
-    words: int = 0
+    text: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.runtimes.records import find_record, host_of, lacking
 from studio.lalm.runtimes.specs import find_runtime
 from studio.paths import resources_dir
+from studio.progress import never
 
 if TYPE_CHECKING:
     # The protocol reaches torch, which a list of models can do without.
@@ -108,13 +109,18 @@ def code_of(entry: CatalogEntry) -> consent.CodeOffer:
     return consent.offer(facts.name, facts.title, facts.repo, facts.revision or "main", entry.weights)
 
 
-def load_model(name: str = DEFAULT, options: ModelOptions | None = None) -> SpeechLALM:
-    """Load the model called ``name``; ``options`` None: those that are kept for it. Raises as :func:`ready` does."""
+def load_model(
+    name: str = DEFAULT, options: ModelOptions | None = None, cancelled: Callable[[], bool] = never
+) -> SpeechLALM:
+    """Load the model called ``name``; ``options`` None: those that are kept for it.
+
+    Raises as :func:`ready` does, and Cancelled: what is loaded in a process of its own can be given up.
+    """
     entry = ready(name)
     if entry.facts.runtime != IN_PROCESS:
         from studio.lalm.runtimes.start import start
 
-        return start(entry.facts)
+        return start(entry.facts, cancelled)
     module, _, function = entry.facts.loader.partition(":")
     load: Callable[..., SpeechLALM] = getattr(importlib.import_module(module), function)
     keywords = (options_of(name) if options is None else options).keywords if entry.facts.configurable else {}

@@ -16,7 +16,9 @@ import torch
 from studio.errors import Cancelled, StudioError
 from studio.esn.taps import GateTaps
 from studio.judges.choice import QUESTION
+from studio.lalm import weights
 from studio.lalm.base import LANGUAGE, ModelInfo, never
+from studio.lalm.reading import PROBLEMS, read, unreadable
 from studio.lalm.recognition import Recognition, RecognitionRequest, letter_ids, option_probabilities
 
 HUB = "nvidia/audio-flamingo-3-hf"
@@ -113,24 +115,21 @@ def load(
 ) -> FlamingoRecogniser:
     """Load from a folder or the hub, from its cache alone when ``offline``; bf16 on CUDA, fp32 on the CPU.
 
-    Raises StudioError when it is no Audio Flamingo 3 or cannot be read.
+    Raises StudioError when it is no Audio Flamingo 3, cannot be read or does not fit the device.
     """
     from transformers import AudioFlamingo3ForConditionalGeneration, AudioFlamingo3Processor
 
     where = str(source)
     at: dict[str, Any] = {"revision": revision or "main", "local_files_only": offline or Path(where).is_dir()}
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
     try:
         processor = AudioFlamingo3Processor.from_pretrained(where, **at)
-        kind: Any = AudioFlamingo3ForConditionalGeneration
-        model, report = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, output_loading_info=True, **at)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise StudioError(f"Audio Flamingo 3 cannot be loaded from '{where}': {said}") from error
-    missing = sorted(str(key) for key in report["missing_keys"])
-    if missing:
-        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")
-    commit = str(getattr(model.config, "_commit_hash", None) or "")
-    name = Path(where).resolve().name if Path(where).is_dir() else where
-    return FlamingoRecogniser(model.to(place), processor, model_id=name, revision=commit)
+    except PROBLEMS as error:
+        raise unreadable("Audio Flamingo 3", where, error) from error
+    model = read(AudioFlamingo3ForConditionalGeneration, where, "Audio Flamingo 3", device, **at)
+    cached = weights.repository(Path(where))
+    if cached is not None:
+        name, commit = cached
+    else:
+        name = Path(where).resolve().name if Path(where).is_dir() else where
+        commit = str(getattr(model.config, "_commit_hash", None) or "")
+    return FlamingoRecogniser(model, processor, model_id=name, revision=commit)

@@ -67,10 +67,13 @@ def fold(
     check_foldable(steering)
     if out.exists():
         raise StudioError(f"'{out}' exists already; name a new folder.")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise StudioError(f"'{out}' lies inside of the checkpoint that is to be copied; name a folder elsewhere.")
     weights = sorted(source.glob("*.safetensors"))
     if not weights:
         raise StudioError(f"'{source}' holds no weights as safetensors; give the folder of a saved checkpoint.")
     columns = _columns(weights, steering, module)
+    sidecar = _sidecar(source, steering, module)
     partial = out.with_name(f".{out.name}.part")
     try:
         if partial.exists():
@@ -82,7 +85,7 @@ def fold(
                 raise Cancelled
             progress(place / len(weights))
             _fold_file(path, partial / path.name, columns)
-        atomic.write_json(partial / SIDECAR, _sidecar(source, steering, module))
+        atomic.write_json(partial / SIDECAR, sidecar)
         partial.rename(out)
     except (OSError, SafetensorError) as error:
         raise StudioError(f"'{out}' could not be written: {error}.") from error
@@ -149,7 +152,10 @@ def _copy_others(source: Path, target: Path) -> None:
 
 def _sidecar(source: Path, steering: Steering, module: str) -> dict[str, object]:
     config = source / "config.json"
-    model = json.loads(config.read_text("utf-8")).get("_name_or_path") if config.is_file() else None
+    try:
+        model = json.loads(config.read_text("utf-8")).get("_name_or_path") if config.is_file() else None
+    except (OSError, ValueError, AttributeError) as error:
+        raise StudioError(f"'{config}' is no model's config, so nothing could load the result; restore it.") from error
     return {
         "format": FORMAT,
         "tool": f"esn-studio {__version__}",

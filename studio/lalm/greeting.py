@@ -19,8 +19,8 @@ def greet(adapter: str) -> dict[str, Any]:
     """The message: versions of the protocol, of Python and of all packages; the first CUDA device.
 
     ``adapter``: why that module cannot be imported, None when it can. ``weights``: of the model this process is
-    assigned to, None without one; where they would lie, whether they are whole, and digest, names and bytes of the
-    Python files among them.
+    assigned to, None without one; where they would lie, whether they are whole; digest, names and bytes of the Python
+    files among them, and why there is no digest.
     """
     try:
         importlib.import_module(adapter)
@@ -42,14 +42,16 @@ def _weights() -> dict[str, Any] | None:
     folder = assignment.folder()
     if folder is None:
         return None
+    digest, files, problem = None, remote_code.code_files(folder), None
     try:
-        digest, files = remote_code.code_digest(folder), remote_code.code_files(folder)
-    except (StudioError, OSError):
-        digest, files = None, []
+        digest = remote_code.code_digest(folder)
+    except (StudioError, OSError) as error:
+        problem = str(error)
     return {
         "folder": str(folder),
         "whole": is_whole(folder),
         "digest": digest,
+        "problem": problem,
         "files": [path.relative_to(folder).as_posix() for path in files],
         "size": sum(path.stat().st_size for path in files),
     }

@@ -122,27 +122,17 @@ class GuestLALM:
         self._guest.close()
 
     def _check(self, request: ConversionRequest, module: str) -> FloatArray:
-        title, name = self._info.title, request.source.name or "The source"
-        if request.target not in EMOTIONS:
-            raise StudioError(f"'{request.target}' is not one of {', '.join(EMOTIONS)}.")
-        if request.content is not Content.FREE:
-            raise StudioError(f"{title} speaks freely and cannot lock the content; choose content 'free'.")
-        if request.source.seconds > self._info.max_seconds:
-            raise StudioError(
-                f"'{name}' is {request.source.seconds:.1f} s long, but {title} takes up to "
-                f"{self._info.max_seconds:.0f} s; trim it."
-            )
-        samples = resample(request.source.samples, request.source.rate, LISTENING_RATE)
-        if len(samples) < LISTENING_RATE // 10 or np.abs(samples).max() <= _SILENCE:
-            raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
+        samples = listen(request, self._info)
         steering = request.steering
         if steering is not None:
             if steering.automation is not None and not steering.is_identity:
                 raise StudioError(
-                    f"{title} writes words before it speaks, so its steps follow no clock and an intensity curve means "
-                    "nothing to it; clear the curve."
+                    f"{self._info.title} writes words before it speaks, so its steps follow no clock and an intensity "
+                    "curve means nothing to it; clear the curve."
                 )
             steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
+        if request.emosteer is not None:
+            request.emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
         return samples
 
     def _convert(
@@ -186,6 +176,24 @@ class GuestLALM:
 def with_gates(info: ModelInfo, sites: Mapping[str, Site]) -> ModelInfo:
     """What a model is, with the widths of the gates that were found in it; guests follow no intensity curve."""
     return replace(info, gates={name: site.widths for name, site in sites.items()}, follows_curve=False)
+
+
+def listen(request: ConversionRequest, info: ModelInfo) -> FloatArray:
+    """The source of a request, float32 [n] at 16 kHz; raises StudioError when the model cannot convert it."""
+    title, name = info.title, request.source.name or "The source"
+    if request.target not in EMOTIONS:
+        raise StudioError(f"'{request.target}' is not one of {', '.join(EMOTIONS)}.")
+    if request.content is not Content.FREE:
+        raise StudioError(f"{title} speaks freely and cannot lock the content; choose content 'free'.")
+    if request.source.seconds > info.max_seconds:
+        raise StudioError(
+            f"'{name}' is {request.source.seconds:.1f} s long, but {title} takes up to {info.max_seconds:.0f} s; "
+            "trim it."
+        )
+    samples = resample(request.source.samples, request.source.rate, LISTENING_RATE)
+    if len(samples) < LISTENING_RATE // 10 or np.abs(samples).max() <= _SILENCE:
+        raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
+    return samples
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

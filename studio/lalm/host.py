@@ -21,7 +21,7 @@ from studio.lalm.base import SpeechLALM
 BEAT_SECONDS = 1.0
 """How often the host says that it lives."""
 
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 3.0
 """A model that still computes so long after the other side is gone is ended: over ssh nobody else could."""
 
 

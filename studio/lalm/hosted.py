@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
@@ -43,9 +44,9 @@ class HostedLALM:
     """Talks to ``python -m studio.lalm.host``, started by ``command``, and restarts it when it was lost.
 
     ``environment``: all its variables; None is for a host in the window's own Python. Raises HostError, when it is made
-    or in ``convert``, in one sentence; ``log`` is what the host last wrote to its standard error. It hangs when it
-    gives no sign of life for ``patience`` seconds, which a thread of the host does while its model computes, or when
-    that model makes no progress for ``stall`` seconds.
+    or in ``convert``, in one sentence, and Cancelled when ``cancelled`` while it is made. ``log`` is what the host last
+    wrote to its standard error. It hangs when it gives no sign of life for ``patience`` seconds, which a thread of the
+    host does while its model computes, or when that model makes no progress for ``stall`` seconds.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class HostedLALM:
         environment: Mapping[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
         stall: float = STALL_SECONDS,
+        cancelled: Callable[[], bool] = never,
     ) -> None:
         self._command = list(command)
         self._title = title
@@ -66,7 +68,7 @@ class HostedLALM:
         self._threads: list[threading.Thread] = []
         self._inbox: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
-        self._info = self._start()
+        self._info = self._start(cancelled)
 
     @property
     def info(self) -> ModelInfo:
@@ -97,10 +99,10 @@ class HostedLALM:
         batch = messages.pack_requests(requests)
         if self._process is None or self._process.poll() is not None:
             self.close()
-            self._info = self._start()
+            self._info = self._start(cancelled)
         job = {"kind": "convert", "batch": batch, "module": module, "record": record, "stream": on_audio is not None}
         self._send(job)
-        asked = False
+        asked = over = False
         asked_at = math.inf
         moved_at = monotonic()
         try:
@@ -117,21 +119,29 @@ class HostedLALM:
                         progress(message["share"])
                     case "audio" if on_audio is not None and not asked:
                         on_audio(message["row"], message["samples"])
-                    case "cancelled":
-                        raise Cancelled
-                    case "failed":
-                        self._fail(message)
-                    case "done":
-                        if asked:
-                            raise Cancelled
-                        return [messages.unpack_conversion(row) for row in message["rows"]]
-        except (Cancelled, StudioError):
+                    case "cancelled" | "failed" | "done":
+                        over = True
+                        return self._outcome(message, asked)
+        except HostError as lost:
+            if asked:
+                raise Cancelled from lost
             raise
         except (KeyError, TypeError, ValueError) as problem:
-            self.close()
             raise HostError(f"{self._title} sent an answer that makes no sense. {_RESTARTS}.") from problem
+        finally:
+            if not over:
+                self.close()  # a callback raised: what the host still sends must not answer the next batch
+
+    def _outcome(self, message: dict[str, Any], asked: bool) -> list[Conversion]:
+        """What a batch ended in; ``asked``: whether it was to be cancelled."""
+        if message["kind"] == "failed":
+            self._fail(message)
+        if asked or message["kind"] == "cancelled":
+            raise Cancelled
+        try:
+            return [messages.unpack_conversion(row) for row in message["rows"]]
         except BaseException:
-            self.close()  # a callback failed: whatever the host still sends belongs to nobody
+            self.close()
             raise
 
     def close(self) -> None:
@@ -150,10 +160,17 @@ class HostedLALM:
                 except OSError:  # what was not sent has nowhere to go
                     continue
 
-    def _start(self) -> ModelInfo:
+    def _start(self, cancelled: Callable[[], bool]) -> ModelInfo:
         pipe = subprocess.PIPE
         try:
-            process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environment)
+            process = subprocess.Popen(
+                self._command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C is for this side to hear, which may want to finish what is under way
+            )
         except OSError as problem:
             raise HostError(
                 f"{self._title} cannot be started ({problem.strerror or problem}); "
@@ -171,13 +188,16 @@ class HostedLALM:
         for thread in self._threads:
             thread.start()
         try:
-            while (message := self._receive(LOAD_SECONDS))["kind"] in ("hello", "alive"):
+            while (message := self._receive(LOAD_SECONDS, cancelled))["kind"] in ("hello", "alive"):
+                if cancelled():
+                    raise Cancelled
                 if message["kind"] == "hello":
                     self._check_version(message)
             if message["kind"] == "failed":
                 self._fail(message)
             self._check_version(message)
-            return messages.unpack_info(message["info"])
+            # One pipe carries one batch at a time, whatever the model itself could do.
+            return replace(messages.unpack_info(message["info"]), overlaps=False)
         except (KeyError, TypeError, ValueError) as problem:
             self.close()
             raise HostError(f"{self._title} did not say what it is; look at its runtime.") from problem

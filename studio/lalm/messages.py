@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from studio.audio.clip import Clip
-from studio.errors import StudioError
 from studio.esn.automation import Automation
+from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.esn.mask import EsnMask
 from studio.esn.statistics import GateStatistics
@@ -35,35 +35,45 @@ def unpack_info(packed: dict[str, Any]) -> ModelInfo:
 
 
 def pack_requests(requests: Sequence[ConversionRequest]) -> dict[str, Any]:
-    """A batch; a mask that several rows share travels once. Raises StudioError for learned vectors."""
+    """A batch; a mask or learned vectors that several rows share travel once, and of vectors only what is used."""
     masks: dict[int, EsnMask] = {}
+    learned: dict[int, EmoVectors] = {}
+    used: dict[int, set[str]] = {}
     rows = []
     for request in requests:
-        if request.emosteer is not None:
-            raise StudioError("Learned vectors do not reach a hosted model yet; steer it by neurons.")
-        steering, packed = request.steering, None
+        steering, neurons = request.steering, None
         if steering is not None:
             masks[id(steering.mask)] = steering.mask
-            curve = steering.automation
-            packed = {
+            neurons = {
                 "mask": list(masks).index(id(steering.mask)), "mode": steering.mode.value,
                 "strengths": steering.strengths, "layers": steering.layers, "scope": steering.scope.value,
-                "automation": None if curve is None else curve.points,
+                "automation": _pack_curve(steering.automation),
+            }  # fmt: skip
+        emosteer, vectors = request.emosteer, None
+        if emosteer is not None:
+            key = id(emosteer.vectors)
+            learned[key] = emosteer.vectors
+            used.setdefault(key, set()).update(emosteer.active)
+            vectors = {
+                "vectors": list(learned).index(key), "alphas": dict(emosteer.alphas),
+                "automation": _pack_curve(emosteer.automation),
             }  # fmt: skip
         rows.append(
             {"source": _pack_clip(request.source), "target": request.target, "content": request.content.value,
-             "seed": request.seed, "steering": packed, "words": request.words}
+             "seed": request.seed, "steering": neurons, "emosteer": vectors, "text": request.text}
         )  # fmt: skip
     packed_masks = [
         {"widths": mask.widths, "indices": mask.indices, "scores": mask.scores, "metadata": mask.metadata}
         for mask in masks.values()
     ]
-    return {"masks": packed_masks, "rows": rows}
+    packed_vectors = [_pack_vectors(vectors, used[key]) for key, vectors in learned.items()]
+    return {"masks": packed_masks, "vectors": packed_vectors, "rows": rows}
 
 
 def unpack_requests(packed: dict[str, Any]) -> list[ConversionRequest]:
     """The batch as it was packed."""
     masks = [EsnMask(tuple(m["widths"]), m["indices"], m["scores"], m["metadata"]) for m in packed["masks"]]
+    learned = [EmoVectors(v["dim"], v["site"], v["weights"], v["eps"], v["metadata"]) for v in packed["vectors"]]
     return [
         ConversionRequest(
             _unpack_clip(row["source"]),
@@ -71,7 +81,8 @@ def unpack_requests(packed: dict[str, Any]) -> list[ConversionRequest]:
             None if row["steering"] is None else _unpack_steering(row["steering"], masks),
             Content(row["content"]),
             row["seed"],
-            words=row["words"],
+            None if row["emosteer"] is None else _unpack_emosteer(row["emosteer"], learned),
+            row["text"],
         )
         for row in packed["rows"]
     ]
@@ -112,13 +123,34 @@ def _unpack_clip(packed: dict[str, Any]) -> Clip:
     return Clip(packed["samples"], packed["rate"], packed["name"])
 
 
+def _pack_vectors(vectors: EmoVectors, used: set[str]) -> dict[str, Any]:
+    """With the matrices of the emotions ``used``; where none is, with one, since there are no vectors without."""
+    kept = [emotion for emotion in vectors.emotions if emotion in used] or vectors.emotions[:1]
+    return {
+        "dim": vectors.dim, "site": vectors.site, "eps": vectors.eps, "metadata": vectors.metadata,
+        "weights": {emotion: vectors.weights[emotion] for emotion in kept},
+    }  # fmt: skip
+
+
+def _pack_curve(curve: Automation | None) -> Any:
+    return None if curve is None else curve.points
+
+
+def _unpack_curve(points: Any) -> Automation | None:
+    return None if points is None else Automation(tuple((point[0], point[1]) for point in points))
+
+
 def _unpack_steering(packed: dict[str, Any], masks: list[EsnMask]) -> Steering:
-    curve, layers = packed["automation"], packed["layers"]
+    layers = packed["layers"]
     return Steering(
         masks[packed["mask"]],
         Mode(packed["mode"]),
         packed["strengths"],
         None if layers is None else (layers[0], layers[1]),
         TokenScope(packed["scope"]),
-        None if curve is None else Automation(tuple((point[0], point[1]) for point in curve)),
+        _unpack_curve(packed["automation"]),
     )
+
+
+def _unpack_emosteer(packed: dict[str, Any], learned: list[EmoVectors]) -> EmoSteering:
+    return EmoSteering(learned[packed["vectors"]], packed["alphas"], _unpack_curve(packed["automation"]))

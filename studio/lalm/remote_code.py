@@ -7,22 +7,27 @@ the one that was agreed to, so that an update of the checkpoint asks again.
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from studio.errors import StudioError
+
+RECIPE = "cosyvoice.yaml"
+"""HyperPyYAML builds, and so runs, whatever it names."""
 
 _SHOWN = 12
 
 
 def code_files(folder: Path) -> list[Path]:
-    """The Python files of a checkpoint, in the order of their names."""
-    return sorted(path for path in folder.rglob("*.py") if path.is_file())
+    """The Python files of a checkpoint, and a recipe that names Python to run, in the order of their names."""
+    return sorted(path for kind in ("*.py", RECIPE) for path in folder.rglob(kind) if path.is_file())
 
 
 def code_digest(folder: Path) -> str:
     """SHA-256, as hex, over names and bytes of a checkpoint's Python files.
 
-    Raises StudioError when there is none: then it is no checkpoint with code of its own.
+    Raises StudioError when there is none: then it is no checkpoint with code of its own; and when its configs name code
+    that lies elsewhere.
     """
     files = code_files(folder)
     if not files:
@@ -32,6 +37,7 @@ def code_digest(folder: Path) -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
+    _require_own_code(folder)
     return digest.hexdigest()
 
 
@@ -63,3 +69,17 @@ def revision(folder: Path, digest: str) -> str:
     """
     commit = folder.name if folder.parent.name == "snapshots" else "local"
     return f"{commit}+code.{digest}"
+
+
+def _require_own_code(folder: Path) -> None:
+    """Transformers takes "owner/name--module.Class" from another repository, whose code is in no hash of this one."""
+    for path in sorted(folder.glob("*config*.json")):
+        try:
+            config = json.loads(path.read_bytes())
+        except ValueError as problem:
+            raise StudioError(f"'{path}' is no JSON; download the model again.") from problem
+        if isinstance(config, dict) and "--" in json.dumps(config.get("auto_map")):
+            raise StudioError(
+                f"'{path}' names code of another repository, which an agreement to this one's does not cover; it is "
+                "not run. Choose another checkpoint."
+            )

@@ -19,6 +19,9 @@ COSYVOICE_OUTPUT = "llm.llm_decoder"
 """CosyVoice 300M: the projection of the language model's state onto speech tokens, the paper's place."""
 
 
+COSYVOICE = "cosyvoice-300m-instruct"
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Where learned vectors act: on the input of ``module``, ``width`` wide; ``name`` is its path in the model."""
@@ -80,7 +83,14 @@ def linear_site(model: nn.Module, path: str) -> Site:
 
 
 def load_steerable(name: str) -> Steerable:
-    """The model called ``name``, ready to train learned vectors on. Raises StudioError when there is none."""
+    """The model called ``name``, ready to train learned vectors on. Raises StudioError when there is none.
+
+    CosyVoice is trained on in its own environment, from the folder this process is assigned to (see ``assignment``).
+    """
+    if name == COSYVOICE:
+        from studio.lalm import cosyvoice, cosyvoice_teaching
+
+        return cosyvoice_teaching.teach(cosyvoice.hosted())
     from studio.lalm.catalog import DEFAULT, find_model
 
     entry = find_model(name)

@@ -15,6 +15,8 @@ import torch
 from studio.audio.clip import Clip
 from studio.errors import StudioError
 from studio.judges.choice import QUESTION
+from studio.lalm import weights
+from studio.lalm.reading import PROBLEMS, read, unreadable
 from studio.lalm.recognition import letter_ids, option_probabilities
 
 QWEN2 = "Qwen/Qwen2.5-Omni-7B"
@@ -112,40 +114,34 @@ def qwen3_positions(frames: int) -> int:
     return rest + 13 * full
 
 
-def load_qwen2(source: str | Path = QWEN2, device: torch.device | str | None = None) -> Thinker:
-    """Load the thinker of a Qwen2.5-Omni; raises StudioError when it cannot be read."""
+def load_qwen2(source: str | Path, device: torch.device | str | None = None) -> Thinker:
+    """Load the thinker of a Qwen2.5-Omni; raises StudioError when it cannot be read or does not fit the device."""
     from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
-    return qwen2_thinker(*_read(Qwen2_5OmniThinkerForConditionalGeneration, source, device), str(source))
+    return qwen2_thinker(*_read(Qwen2_5OmniThinkerForConditionalGeneration, source, device), _name(source))
 
 
-def load_qwen3(source: str | Path = QWEN3, device: torch.device | str | None = None) -> Thinker:
-    """Load the thinker of a Qwen3-Omni, about 60 GB in bf16; raises StudioError when it cannot be read."""
+def load_qwen3(source: str | Path, device: torch.device | str | None = None) -> Thinker:
+    """Load the thinker of a Qwen3-Omni, about 60 GB in bf16; raises as ``load_qwen2`` does."""
     from transformers import Qwen3OmniMoeThinkerForConditionalGeneration
 
-    return qwen3_thinker(*_read(Qwen3OmniMoeThinkerForConditionalGeneration, source, device), str(source))
+    return qwen3_thinker(*_read(Qwen3OmniMoeThinkerForConditionalGeneration, source, device), _name(source))
+
+
+def _name(source: str | Path) -> str:
+    """What a checkpoint is called: a snapshot in the hub's cache by its repository, not by its commit."""
+    known = weights.repository(Path(source))
+    return str(source) if known is None else known[0]
 
 
 def _read(kind: Any, source: str | Path, device: torch.device | str | None) -> tuple[Any, Any, Any]:
     from transformers import AutoTokenizer, WhisperFeatureExtractor
 
     where = str(source)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     at: dict[str, Any] = {"local_files_only": Path(where).is_dir()}
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **at)
         extractor = WhisperFeatureExtractor.from_pretrained(where, **at)
-        model, report = kind.from_pretrained(
-            where,
-            dtype=torch.bfloat16 if place.type == "cuda" else torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            **at,
-        )
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise StudioError(f"The judge cannot be loaded from '{where}': {said}") from error
-    missing = sorted(str(key) for key in report["missing_keys"])
-    if missing:
-        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")
-    return model.to(place), tokenizer, extractor
+    except PROBLEMS as error:
+        raise unreadable("The judge", where, error) from error
+    return read(kind, where, "The judge", device, **at), tokenizer, extractor

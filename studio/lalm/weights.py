@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from studio.atomic import reason, replace_bytes
 from studio.errors import Cancelled, StudioError
 from studio.lalm.entries import GB, ModelFacts
 from studio.progress import Progress, never, no_progress
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system says when it is not the network's fault."""
 
 MARGIN = GB
 """Bytes of the disk that a download leaves free."""
@@ -26,7 +32,7 @@ def cache() -> Path:
 
     Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
     """
-    set_to = os.environ.get("HF_HUB_CACHE")
+    set_to = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")  # the second is its old name
     if set_to:
         return Path(set_to).expanduser()
     home = os.environ.get("HF_HOME")
@@ -49,6 +55,12 @@ def snapshot(repo: str, revision: str | None) -> Path:
         except OSError:
             revision = "main"
     return folder / "snapshots" / revision
+
+
+def repository(folder: Path) -> tuple[str, str] | None:
+    """The repository and revision of which a folder is a snapshot; None for a folder outside of a hub's cache."""
+    found = re.search(r"models--(.+?)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]+)$", str(folder.absolute()))
+    return None if found is None else (f"{found[1]}/{found[2]}", found[3])
 
 
 def is_whole(folder: Path) -> bool:
@@ -130,8 +142,9 @@ def _fetch(facts: ModelFacts, wanted: _Wanted, meter: Any, cancelled: Callable[[
             hf_hub_download(wanted.repo, name, revision=wanted.revision, tqdm_class=meter)
     if not wanted.pinned:
         reference = storage(wanted.repo) / "refs" / "main"
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        reference.write_text(wanted.revision)
+        with _in_words(facts, wanted.repo):
+            reference.parent.mkdir(parents=True, exist_ok=True)
+            replace_bytes(reference, wanted.revision.encode())
 
 
 def has_companions(facts: ModelFacts) -> bool:
@@ -186,13 +199,16 @@ def _in_words(facts: ModelFacts, repo: str) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise StudioError(
-            f"'{repo}' asks for an agreement first: accept it on its page and log in with: hf auth login"
+            f"'{repo}' asks for an agreement first: accept it at https://huggingface.co/{repo}, then log in with: "
+            "hf auth login"
         ) from error
     except RepositoryNotFoundError as error:
         raise StudioError(f"The hub has no repository '{repo}' that can be read from here.") from error
     except HfHubHTTPError as error:
         raise StudioError(f"The hub refused {facts.title}: {str(error).splitlines()[0]}.") from error
     except broken as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise StudioError(f"{facts.title} cannot be written to '{cache()}': {reason(error)}.") from error
         raise StudioError(
             f"{facts.title} cannot be downloaded: the hub was not reached, or the connection broke "
             f"({(str(error) or type(error).__name__).splitlines()[0]}); what arrived whole is kept, try again."

@@ -22,9 +22,9 @@ class Steers:
     steering: Steering | None = None
     emosteer: EmoSteering | None = None
 
-    def request(self, source: Clip, target: str) -> ConversionRequest:
-        """The row of a batch that converts ``source`` so."""
-        return ConversionRequest(source, target, self.steering, emosteer=self.emosteer)
+    def request(self, source: Clip, target: str, text: str | None = None) -> ConversionRequest:
+        """The row of a batch that converts ``source``, whose transcript is ``text``, so."""
+        return ConversionRequest(source, target, self.steering, emosteer=self.emosteer, text=text)
 
 
 class Candidate(Protocol):

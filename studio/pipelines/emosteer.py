@@ -145,6 +145,11 @@ def _train(
     layer = EmoSteerLayer(site.width, settings.emotions, settings.eps)
     optimiser = torch.optim.Adam(layer.parameters(), settings.learning_rate)
     state = _resume(checkpoint, layer, optimiser, job)
+    if state.done > settings.steps:
+        raise StudioError(
+            f"The checkpoint '{checkpoint}' is of {state.done} steps already, more than the {settings.steps} asked "
+            "for; choose another work folder, or ask for more."
+        )
     started, first = time.monotonic(), state.done
     while state.done < settings.steps:
         if cancelled():

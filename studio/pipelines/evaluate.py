@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio.audio.clip import Clip
-from studio.audio.files import load_clip
+from studio.audio.files import AudioFileError, load_clip
 from studio.corpora.base import Utterance
 from studio.emotions import NEUTRAL, TARGETS
 from studio.errors import Cancelled, StudioError
@@ -112,8 +112,9 @@ def evaluate(
     """Convert the neutral utterances of ``splits`` under every condition and compare with the baseline.
 
     All conditions of one utterance run together, up to ``batch`` at a time: nothing is padded, its source is measured
-    once, and its baselines are converted once. Decoding is greedy. Raises StudioError when the mask does not fit or
-    nothing can be evaluated, Cancelled when asked to stop.
+    once, and its baselines are converted once. Decoding is greedy. Recordings that cannot be read are left out and
+    named in the notes. Raises StudioError when the mask does not fit or nothing can be evaluated, Cancelled when asked
+    to stop.
     """
     info = model.info
     if settings.module not in info.gates:
@@ -131,29 +132,42 @@ def evaluate(
     size = settings.batch if info.batches else 1
     rows: list[Row] = []
     heard: dict[str, WordErrors | None] = {}
+    unreadable: dict[str, str] = {}
     for utterance in utterances:
-        source = load_clip(utterance.path, info.max_seconds)
+        try:
+            source = load_clip(utterance.path, info.max_seconds)
+        except AudioFileError as problem:
+            # Not the end of hours of work for the sake of one file.
+            unreadable[utterance.key] = str(problem)
+            continue
         heard[utterance.key] = listener.errors(utterance.text or "", source)
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             conversions = model.convert(
-                [job.steers.request(source, job.target) for job in part],
+                [job.steers.request(source, job.target, utterance.text) for job in part],
                 module=settings.module,
-                progress=_within(progress, len(rows), len(part), len(jobs) * len(utterances)),
+                progress=_within(progress, len(rows), len(part), len(jobs) * (len(utterances) - len(unreadable))),
                 cancelled=cancelled,
             )
             for job, conversion in zip(part, conversions, strict=True):
                 if cancelled():
                     raise Cancelled
                 rows.append(listener.row(job, utterance, source, conversion))
+    if not rows:
+        raise StudioError(next(iter(unreadable.values())))
+    usable = {name: [each for each in part if each.key not in unreadable] for name, part in usable.items()}
     filled = {name: part for name, part in usable.items() if part}
-    groups = {ALL: utterances} | (filled if len(filled) > 1 else {})
+    everything = [each for each in utterances if each.key not in unreadable]
+    groups = {ALL: everything} | (filled if len(filled) > 1 else {})
     missing = [target for target in settings.targets if target not in candidate.emotions]
     lack = "mask has no neurons" if candidate.kind == "mask" else "learned vectors have no matrix"
     return Evaluation(
         metadata=_metadata(model, judge, candidate, settings, usable),
         groups={name: _group(part, rows, heard, settings.control) for name, part in groups.items()},
-        notes=tuple(f"The {lack} for {target}: only its baseline was evaluated." for target in missing),
+        notes=(
+            *(f"The {lack} for {target}: only its baseline was evaluated." for target in missing),
+            *(f"Left out: {problem}" for problem in unreadable.values()),
+        ),
         rows=rows,
     )
 

@@ -180,6 +180,10 @@ def _require_possible(info: ModelInfo, settings: IdentifySettings) -> None:
     if settings.module not in info.gates:
         raise StudioError(f"{info.title} has no {settings.module} module; it has {' and '.join(info.gates)}.")
     neurons = sum(info.gates[settings.module])
+    if not neurons:
+        raise StudioError(
+            f"{info.title} has no gated layers, so there are no neurons to find in it; train learned vectors instead."
+        )
     if selection_count(settings.rate, neurons) == 0:
         raise StudioError(f"A rate of {settings.rate} selects no neuron of {neurons}; use at least {1 / neurons:.2g}.")
 

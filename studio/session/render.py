@@ -70,8 +70,7 @@ def render(
     if any(each.module != module for each in settings):
         raise StudioError("One batch steers one module; render language and synthesis settings separately.")
     started = time.perf_counter()
-    words = len((reference or "").split())
-    requests = [replace(each.request(source, mask, vectors), words=words) for each in settings]
+    requests = [each.request(source, mask, vectors, reference) for each in settings]
 
     def convert(first: int, count: int) -> list[Conversion]:
         return model.convert(

@@ -106,10 +106,12 @@ class RenderSettings:
             raise StudioError("An alpha needs learned vectors and none are loaded; choose a file, or set alpha to 0.")
         return EmoSteering(vectors, {name: alpha for name, alpha in self.alphas.items() if alpha}, self.automation)
 
-    def request(self, source: Clip, mask: EsnMask | None, vectors: EmoVectors | None = None) -> ConversionRequest:
-        """The row of a batch that renders ``source`` with these settings."""
+    def request(
+        self, source: Clip, mask: EsnMask | None, vectors: EmoVectors | None = None, text: str | None = None
+    ) -> ConversionRequest:
+        """The row of a batch that renders ``source``, whose transcript is ``text``, with these settings."""
         neurons, learned = self.steering(mask), self.emosteer(vectors)
-        return ConversionRequest(source, self.target, neurons, self.content, self.seed, learned)
+        return ConversionRequest(source, self.target, neurons, self.content, self.seed, learned, text)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

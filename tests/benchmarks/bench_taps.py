@@ -4,21 +4,26 @@
 
 Every way generates the same number of tokens with transformers' own ``generate`` and its cache, taking turns within a
 round; a round's figure is the median of its steps, a ratio is of two figures of one round, and printed are the median
-and the quartiles of the ratios over all rounds. That all steered ways emit the same tokens is checked. On the CPU the
-model is a random Qwen2 of 8 layers x 4096 gates in float32; with CUDA the thinker of Qwen2.5-Omni-7B in full size,
-random bfloat16 weights, follows, with tokens per second and memory. nnsight and pyvene take part where they are
-installed.
+and the quartiles of the ratios over all rounds. That all steered ways emit the same tokens is checked. The same for
+whole generations, with all that begins and ends them, and then for our ways alone with turns after every single step,
+where a busy machine slows both sides of a ratio alike. On the CPU time is the process's CPU time, which work of others
+does not add to, on one thread; with CUDA it is time on the clock.
+
+On the CPU the model is a random Qwen2 of 8 layers x 4096 gates in float32; with CUDA the thinker of Qwen2.5-Omni-7B in
+full size, random bfloat16 weights, follows, with tokens per second and memory. nnsight and pyvene take part where they
+are installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import random
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -42,6 +47,14 @@ WARM = 4
 Way = Callable[[], AbstractContextManager[Any]]
 
 
+def now(device: torch.device) -> float:
+    """Seconds, when all that was asked for is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
 class Clock(StoppingCriteria):
     """Notes when each token is there; never stops anything."""
 
@@ -50,9 +63,7 @@ class Clock(StoppingCriteria):
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **more: object) -> torch.Tensor:
         """One token of every row is done."""
-        if input_ids.is_cuda:
-            torch.cuda.synchronize()
-        self.times.append(time.perf_counter())
+        self.times.append(now(input_ids.device))
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
     def steps(self) -> list[float]:
@@ -74,8 +85,8 @@ class Subject:
         self.mask = random_mask(self.widths)
         pairs = torch.from_numpy(self.mask.indices["happy"]).long()
         self.chosen = [pairs[pairs[:, 0] == layer, 1].to(self.device) for layer in range(len(self.gates))]
-        random = torch.Generator().manual_seed(1)
-        self.prompt = torch.randint(0, 900, (batch, PROMPT), generator=random).to(self.device)
+        generator = torch.Generator().manual_seed(1)
+        self.prompt = torch.randint(0, 900, (batch, PROMPT), generator=generator).to(self.device)
         self.taps = GateTaps(self.gates, self.widths, device=self.device, dtype=self.dtype)
 
     def generate(self, generator: Any = None, **more: Any) -> tuple[torch.Tensor, list[float]]:
@@ -101,12 +112,12 @@ class Subject:
             yield
 
     @contextmanager
-    def tapped(self, steering: Steering | None, *, record: bool = False) -> Iterator[None]:
+    def tapped(self, steering: Steering | None, *, record: bool = False, forwards: int | None = None) -> Iterator[None]:
         """A generation through the taps, every row steered alike; verified at its end."""
         with self.taps:
             self.taps.begin([steering] * self.batch, record=record)
             yield
-            self.taps.end(self.tokens)
+            self.taps.end(self.tokens if forwards is None else forwards)
 
     @contextmanager
     def naive(self) -> Iterator[None]:
@@ -156,8 +167,11 @@ def ways_of(subject: Subject) -> dict[str, tuple[Way, Generate | None]]:
     return ways
 
 
-def measure(subject: Subject, rounds: int) -> dict[str, list[float]]:
-    """Median seconds of a step, by way, for every round."""
+Figures = dict[str, list[float]]
+
+
+def measure(subject: Subject, rounds: int) -> tuple[Figures, Figures]:
+    """Median seconds of a step, and seconds of the whole generation, by way, for every round."""
     ways = ways_of(subject)
     emitted: dict[str, torch.Tensor] = {}
     for name, (around, generate) in ways.items():
@@ -168,33 +182,77 @@ def measure(subject: Subject, rounds: int) -> dict[str, list[float]]:
     for name, ids in emitted.items():
         if "clamp" not in name:
             assert torch.equal(ids, steered if "gain" in name else plain), f"{name} emits other tokens"
-    figures: dict[str, list[float]] = {name: [] for name in ways}
-    order = list(ways)
+    steps: Figures = {name: [] for name in ways}
+    wholes: Figures = {name: [] for name in ways}
     for turn in range(rounds):
-        # Each way comes first in some round, so that no way always follows the same other.
-        for name in order[turn % len(order) :] + order[: turn % len(order)]:
+        for name in shuffled(ways, turn):
             around, generate = ways[name]
+            began = now(subject.device)
             with around():
-                figures[name].append(statistics.median(subject.generate(generate)[1]))
+                steps[name].append(statistics.median(subject.generate(generate)[1]))
+            wholes[name].append(now(subject.device) - began)
+    return steps, wholes
+
+
+def shuffled(names: Iterable[str], turn: int) -> list[str]:
+    """An order of its own for each turn, so that none always follows the same other."""
+    ordered = list(names)
+    random.Random(turn).shuffle(ordered)
+    return ordered
+
+
+def step_by_step(subject: Subject, turns: int) -> Figures:
+    """Seconds of single decoding steps, the ways taking turns after each; the second step of a turn is the one timed.
+
+    All read the same token after the same prompt, whose cache is cut back after every step.
+    """
+    gain = Steering(subject.mask, Mode.GAIN, {"happy": STRENGTH})
+    announced: dict[str, Way] = {
+        "taps, unsteered": lambda: subject.tapped(None, forwards=2),
+        "taps, gain on 0.5 %": lambda: subject.tapped(gain, forwards=2),
+    }
+    ways: dict[str, Way] = {
+        "no taps": nullcontext, "taps, idle": subject.idle, "naive hooks, gain": subject.naive, **announced,
+    }  # fmt: skip
+    figures: Figures = {name: [] for name in ways}
+    with torch.inference_mode():
+        cache = subject.model(subject.prompt, use_cache=True).past_key_values
+        token = subject.prompt[:, -1:]
+        for turn in range(turns):
+            for name in shuffled(ways, turn):
+                with ways[name]():
+                    for _ in range(2):
+                        began = now(subject.device)
+                        if name in announced:
+                            subject.taps.positions(None, True)
+                        subject.model(token, past_key_values=cache, use_cache=True).logits.argmax(-1)
+                        took = now(subject.device) - began
+                        cache.crop(PROMPT)
+                figures[name].append(took)
     return figures
 
 
-def report(figures: dict[str, list[float]], batch: int) -> None:
+def report(figures: Figures, batch: int) -> None:
     """Print times, and ratios within rounds."""
     base = figures["no taps"]
     for name, seconds in figures.items():
-        ratios = sorted(own / none for own, none in zip(seconds, base, strict=True))
+        ratios = [own / none for own, none in zip(seconds, base, strict=True)]
         low, middle, high = quartiles(ratios)
         step = statistics.median(seconds)
         print(
             f"  {name:22} {1000 * step:8.3f} ms a step {batch / step:8.1f} tokens a second "
             f"{middle:7.3f} x no taps ({low:.3f} to {high:.3f})"
         )
-    steered, unsteered = figures["taps, gain on 0.5 %"], figures["taps, unsteered"]
-    for words, against in (("steered over unsteered, both tapped", unsteered), ("steered over no taps", base)):
-        ratios = [own / other for own, other in zip(steered, against, strict=True)]
+    compare(figures, "steps")
+
+
+def compare(figures: Figures, what: str) -> None:
+    """Print what steering costs, in percent."""
+    steered = figures["taps, gain on 0.5 %"]
+    for against in ("taps, unsteered", "no taps"):
+        ratios = [own / other for own, other in zip(steered, figures[against], strict=True)]
         low, middle, high = (100 * (ratio - 1) for ratio in quartiles(ratios))
-        print(f"  {words}: {middle:+.2f} % ({low:+.2f} to {high:+.2f})", flush=True)
+        print(f"  {what}: gain over {against}: {middle:+.2f} % ({low:+.2f} to {high:+.2f})", flush=True)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -272,21 +330,29 @@ def full_size() -> tuple[nn.Module, list[nn.Module], int]:
     return model, [layer.mlp.act_fn for layer in decoder.layers], width
 
 
+def everything(subject: Subject, rounds: int, turns: int) -> None:
+    """Print all of one model at one batch size."""
+    hook_cost(subject)
+    steps, wholes = measure(subject, rounds)
+    report(steps, subject.batch)
+    compare(wholes, "whole generations")
+    compare(step_by_step(subject, turns), f"{turns} single steps in turn")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--tokens", type=int, default=20, help="generated in one turn")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU model")
+    parser.add_argument("--turns", type=int, default=200, help="of single steps")
     args = parser.parse_args(argv)
     warnings.simplefilter("ignore")
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     print(f"torch {torch.__version__}, Python {sys.version.split()[0]}, {args.rounds} rounds of {args.tokens} tokens")
     for batch in (1, 8):
         print(f"CPU, random Qwen2, 8 x 4096 gates, float32, batch {batch}:", flush=True)
         subject = Subject(*middle_size(), batch, args.tokens)
-        hook_cost(subject)
-        report(measure(subject, args.rounds), batch)
+        everything(subject, args.rounds, args.turns)
     del subject
     gc.collect()
     if not torch.cuda.is_available():
@@ -297,8 +363,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{torch.cuda.get_device_name()}, random Qwen2.5-Omni-7B thinker, bfloat16, batch {batch}:", flush=True)
         torch.cuda.reset_peak_memory_stats()
         subject = Subject(model, gates, width, batch, 4 * args.tokens)
-        hook_cost(subject)
-        report(measure(subject, args.rounds), batch)
+        everything(subject, args.rounds, args.turns)
         print(f"  memory at most {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 
 from studio.audio.clip import Clip
@@ -52,6 +54,33 @@ def test_weights_that_are_not_there_are_one_sentence(tmp_path):
     with pytest.raises(StudioError, match="WavLM's speaker model cannot be loaded from") as caught:
         wavlm.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_in_place_of_weights_runs_nothing(tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    model = speakers()
+    model._model.config.save_pretrained(tmp_path)
+    model._extractor.save_pretrained(tmp_path)
+    torch.save({"wavlm.masked_spec_embed": Planted()}, tmp_path / "pytorch_model.bin")
+    wavlm.load.cache_clear()
+    with pytest.raises(StudioError, match="holds more than tensors, which could run anything; download it again"):
+        wavlm.load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_that_lack_some_are_refused_instead_of_drawn(tmp_path):
+    model = speakers()
+    model._model.save_pretrained(tmp_path)
+    model._extractor.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["projector.weight"]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    wavlm.load.cache_clear()
+    with pytest.raises(StudioError, match=r"is incomplete: 1 weights are missing, such as projector\.weight"):
+        wavlm.load(tmp_path)
 
 
 @pytest.fixture

@@ -15,8 +15,11 @@ from transformers.models.qwen3_omni_moe import modeling_qwen3_omni_moe
 
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
+from studio.judges.catalog import judges, load_judge
 from studio.judges.options import OptionJudge, Recognising
+from studio.lalm.catalog import find_model
 from studio.lalm.flamingo import FlamingoRecogniser
+from studio.lalm.reading import read
 from studio.lalm.recognition import RecognitionRequest
 from studio.lalm.thinkers import Thinker, load_qwen2, load_qwen3, qwen2_thinker, qwen3_positions, qwen3_thinker
 from tests.lalm.flamingo import tiny
@@ -93,8 +96,11 @@ def test_a_thinker_loads_from_a_folder_or_says_why_not(tmp_path):
     loaded = load_qwen3(tmp_path / "qwen3", device="cpu")
     expected = qwen3_thinker(model, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
     assert loaded.options(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
-    with pytest.raises(StudioError, match="The judge cannot be loaded from"):
-        load_qwen3(tmp_path, device="cpu")
+    torn = tmp_path / "qwen3" / "model.safetensors"
+    torn.write_bytes(torn.read_bytes()[:1000])
+    for folder in (tmp_path, tmp_path / "qwen3"):
+        with pytest.raises(StudioError, match="The judge cannot be loaded from"):
+            load_qwen3(folder, device="cpu")
 
 
 def test_the_thinker_is_read_out_of_a_whole_checkpoint(tmp_path):
@@ -103,6 +109,43 @@ def test_the_thinker_is_read_out_of_a_whole_checkpoint(tmp_path):
     loaded = load_qwen2(tmp_path, device="cpu")
     expected = qwen2_thinker(whole.thinker, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
     assert loaded.options(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_judge_is_the_model_that_was_downloaded_and_never_downloads_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    fetch = {
+        "qwen2.5-omni": "esn-studio models download qwen2.5-omni-7b",
+        "qwen3-omni": "hf download Qwen/Qwen3-Omni-30B-A3B-Instruct",
+    }
+    for name, line in fetch.items():
+        with pytest.raises(StudioError, match=f"The judge '{name}' cannot be loaded. .* with: {line}$"):
+            load_judge(name)
+    whole = tiny_qwen.whole_model()
+    tiny_qwen.save(whole, find_model("qwen2.5-omni-7b").weights)
+    third = tmp_path / "models--Qwen--Qwen3-Omni-30B-A3B-Instruct"
+    (third / "refs").mkdir(parents=True)
+    (third / "refs" / "main").write_text("0a1b")
+    for part in (qwen3_model(), tiny_qwen.tokenizer(), tiny_qwen.extractor()):
+        part.save_pretrained(third / "snapshots" / "0a1b")
+    assert {each.name: each.problem for each in judges()}["qwen2.5-omni"] is None
+    judge = load_judge("qwen2.5-omni")
+    assert judge.name == "options-qwen2.5-omni-7b"
+    expected = qwen2_thinker(whole.thinker, tiny_qwen.tokenizer(), tiny_qwen.extractor()).options(CLIPS[0])
+    assert judge.judge(CLIPS[0]) == pytest.approx(expected, abs=1e-6)
+    assert load_judge("qwen3-omni").name == "options-qwen3-omni-30b-a3b-instruct"
+
+
+def test_a_model_that_is_larger_than_the_device_is_one_sentence():
+    class Large(torch.nn.Linear):
+        @classmethod
+        def from_pretrained(cls, where, **options):
+            return cls(1024, 1024, bias=False), {"missing_keys": set()}
+
+        def to(self, *place: Any, **options: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(StudioError, match=r"^The judge needs 0\.0 GiB for its weights alone, which cpu does not have"):
+        read(Large, "somewhere", "The judge", "cpu")
 
 
 def test_a_recogniser_is_a_judge_too():

@@ -267,9 +267,27 @@ def test_code_runs_by_consent_to_exactly_that_code(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("nothing that runs")
     assert remote_code.require_consent("It", folder, digest) == digest
     assert remote_code.revision(folder, digest) == f"0123abcd+code.{digest}"
+    (folder / "config.json").write_text('{"auto_map": {"AutoModel": "modeling.Model"}}')
+    assert remote_code.require_consent("It", folder, digest) == digest
     (folder / "modeling.py").write_text("x = 2\n")
     with pytest.raises(StudioError, match="are not those you agreed to"):
         kimi_audio.load(folder, agreed=digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("config.json", '{"auto_map": {"AutoModel": "someone/else--modeling.Model"}}'),
+        ("tokenizer_config.json", '{"auto_map": {"AutoTokenizer": ["someone/else--tokens.Tokens", null]}}'),
+        ("config.json", "{"),
+    ],
+)
+def test_code_of_another_repository_is_not_run_by_consent_to_this_one(tmp_path: Path, name: str, config: str) -> None:
+    (tmp_path / "modeling.py").write_text("x = 1\n")
+    digest = remote_code.code_digest(tmp_path)
+    (tmp_path / name).write_text(config)
+    with pytest.raises(StudioError, match=r"code of another repository|is no JSON"):
+        minicpm_o.load(tmp_path, agreed=digest)
 
 
 def test_sound_files(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ from typing import Any
 import pytest
 
 from studio.cli import main
+from studio.errors import StudioError
 from studio.lalm.entries import ENTRIES, ModelFacts
-from studio.lalm.weights import is_whole, snapshot
+from studio.lalm.weights import download, is_whole, repository, snapshot
 
 REPO, SHA = "tiny/model", "a" * 40
 FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 4000}
@@ -80,11 +83,25 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(content[:1000] if Hub.broken and name == "model.safetensors" else content)
 
 
-@pytest.fixture
-def hub() -> Iterator[str]:
+class Gated(Hub):
+    """Tells what is there, and gives no file to who did not agree."""
+
+    def _answer(self, *, body: bool) -> None:
+        if self.path.startswith("/api/models/"):
+            super()._answer(body=body)
+            return
+        self.send_response(403)
+        self.send_header("X-Error-Code", "GatedRepo")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@contextmanager
+def serving(handler: type[Hub]) -> Iterator[str]:
+    """A hub on this machine; its address."""
     Hub.asked.clear()
     Hub.broken = False
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = False
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -94,11 +111,22 @@ def hub() -> Iterator[str]:
     server.server_close()
 
 
-def run(endpoint: str, home: Path, *words: str) -> tuple[str, list[float], int]:
+@pytest.fixture
+def hub() -> Iterator[str]:
+    with serving(Hub) as address:
+        yield address
+
+
+def run(endpoint: str, home: Path, *words: str, program: str = WORK) -> tuple[str, list[float], int]:
     environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
     environment.pop("HF_HUB_OFFLINE", None)
     done = subprocess.run(
-        [sys.executable, "-c", WORK, *words], env=environment, capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", program, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
     where, shares, freed = json.loads(done.stdout.splitlines()[-1])
@@ -153,6 +181,22 @@ def test_without_a_network_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in where
 
 
+def test_a_full_disk_is_not_put_down_to_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+
+    def full(*args: Any, **options: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", full)
+    with pytest.raises(StudioError, match=r"^Qwen2\.5-Omni 3B cannot be written to '.*': no space left on device\.$"):
+        download(ENTRIES[1])
+
+
+def test_a_snapshot_is_known_by_its_repository(tmp_path: Path) -> None:
+    assert repository(tmp_path / "models--some--model-1.5" / "snapshots" / SHA) == ("some/model-1.5", SHA)
+    assert repository(tmp_path / "model") is None
+
+
 def test_a_snapshot_is_whole_only_with_every_shard(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     assert not is_whole(tmp_path)
@@ -183,3 +227,23 @@ def test_every_entry_from_a_hub_is_pinned_and_sized() -> None:
         assert len(facts.revision or "") == 40
         assert facts.disk
         assert facts.memory
+
+
+def test_a_full_disk_is_seen_before_anything_is_fetched(hub: str, tmp_path: Path) -> None:
+    roomy = "from studio.lalm import weights\nweights.MARGIN = 10**18\n"
+    where, shares, _ = run(hub, tmp_path, "2", program=roomy + WORK)
+    assert where.startswith(f"error: Tiny needs 1000000000.0 GB on the disk of '{tmp_path}', which has ")
+    assert where.endswith(" GB free; make room, or set HF_HOME to another disk.")
+    assert shares == []
+    assert Hub.asked == []
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_gated_repository_says_what_to_do(tmp_path: Path) -> None:
+    with serving(Gated) as address:
+        where, _, _ = run(address, tmp_path, "2")
+    assert where == (
+        "error: 'tiny/model' asks for an agreement first: accept it at https://huggingface.co/tiny/model, then log in "
+        "with: hf auth login"
+    )
+    assert Hub.asked == []

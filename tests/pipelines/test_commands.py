@@ -290,6 +290,14 @@ def test_evaluate_compares_neurons_and_learned_vectors_in_one_run(listed, made, 
     assert of_vectors["metadata"]["emosteer"] == EmoVectors.load(learned).fingerprint()
 
 
+def test_what_was_evaluated_is_kept_when_a_later_file_does_not_fit(listed, made, tmp_path, capsys):
+    foreign, out = tmp_path / "foreign", tmp_path / "results.json"
+    EmoVectors(8, "elsewhere", {"sad": np.ones((8, 8), np.float32)}).save(foreign)
+    assert evaluate(listed, made, "--emosteer", foreign, "--out", out, "--emotions", "sad") == 1
+    assert "shift the input of elsewhere" in capsys.readouterr().err
+    assert [each["file"] for each in json.loads(out.read_text())["evaluations"]] == [str(made)]
+
+
 def test_evaluate_needs_something_to_evaluate(listed, capsys):
     assert run("evaluate", listed[0]) == 2
     assert "Nothing to evaluate" in capsys.readouterr().err

@@ -110,6 +110,12 @@ def test_more_steps_go_on_from_a_finished_training(tmp_path, utterances):
     assert longer.to_bytes() == train(ToySteerable(), utterances, settings(), tmp_path / "whole").to_bytes()
 
 
+def test_a_checkpoint_that_went_further_is_not_passed_off_as_fewer_steps(tmp_path, utterances):
+    train(ToySteerable(), utterances, settings(), tmp_path / "work")
+    with pytest.raises(StudioError, match="is of 12 steps already, more than the 4 asked for"):
+        train(ToySteerable(), utterances, settings(steps=4), tmp_path / "work")
+
+
 def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path, utterances):
     def killed(step: Step) -> None:
         if step.done == 8:

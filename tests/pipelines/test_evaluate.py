@@ -166,6 +166,22 @@ def test_batches_do_not_change_the_result(evaluation, corpus, mask):
     assert list(found.groups) == ["all"]
 
 
+def test_a_recording_that_cannot_be_read_costs_itself_only(corpus, model, judge, mask, tmp_path):
+    (tmp_path / "torn.wav").write_bytes(b"RIFF")
+    torn = replace(corpus[1], path=tmp_path / "torn.wav")
+    settings = replace(SETTINGS, targets=("sad",), strengths=(2.0,), random=0, deactivate=False)
+    found = evaluate(model, judge, {"a": [corpus[0], torn], "b": [torn], "c": corpus[2:3]}, mask, settings)
+    without = evaluate(model, judge, {"a": corpus[:1], "b": [], "c": corpus[2:3]}, mask, settings)
+    assert found.rows == without.rows
+    assert found.groups == without.groups
+    assert found.metadata == without.metadata
+    assert [note for note in found.notes if note not in without.notes] == [
+        "Left out: 'torn.wav' is damaged or cut short; copy or export it again."
+    ]
+    with pytest.raises(StudioError, match=r"'torn\.wav' is damaged"):
+        evaluate(model, judge, {"a": [torn]}, mask, settings)
+
+
 def test_a_target_without_neurons_has_only_its_baseline(corpus, model, judge, mask):
     without = EsnMask(
         mask.widths,

@@ -38,11 +38,12 @@ class ModelCard(QFrame):
         super().__init__()
         self.entry = entry
         self._keeper, self._downloads, self._decisions = keeper, downloads, decisions
+        self.setObjectName("card")
         self.setAccessibleName(entry.title)
         self.title = QLabel(entry.title)
-        self.title.setProperty("role", "heading")
+        self.title.setProperty("role", "title")
         self.state = small()
-        self.about = small(f"{entry.description[:1].upper()}{entry.description[1:]}.")
+        self.about = QLabel(f"{entry.description[:1].upper()}{entry.description[1:]}.")
         self.facts = small(facts_in_words(entry.facts))
         self.problem = small()
         for label in (self.about, self.facts, self.problem):
@@ -139,7 +140,7 @@ class ModelCard(QFrame):
         bottom.addWidget(self.bar, 1)
         bottom.addWidget(self.share)
         layout = QVBoxLayout(self)
-        tight(layout, 12, 4)
+        tight(layout, 12, 6)
         layout.addLayout(top)
         for label in (self.about, self.facts, self.problem):
             layout.addWidget(label)
@@ -156,11 +157,11 @@ class ModelsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Models")
-        self.resize(640, 560)
+        self.resize(680, 640)
         self.cards = {entry.name: ModelCard(entry, keeper, downloads, decisions) for entry in models()}
         content = QWidget()
         column = QVBoxLayout(content)
-        tight(column, 16, 16)
+        tight(column, 16, 8)
         for card in self.cards.values():
             column.addWidget(card)
         column.addStretch(1)

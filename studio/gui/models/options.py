@@ -61,7 +61,7 @@ class OptionsRow(QWidget):
         box = QComboBox()
         box.setAccessibleName(f"{name} of {facts.title}")
         box.setToolTip(hint)
-        box.addItem("as usual", None)
+        box.addItem("default", None)
         for value in values:
             box.addItem(value, value)
         return box

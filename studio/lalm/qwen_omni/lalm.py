@@ -15,7 +15,7 @@ import torch
 from studio.audio.clip import Clip
 from studio.emotions import EMOTIONS
 from studio.errors import StudioError
-from studio.esn.intervention import Steering
+from studio.esn.emosteer_hook import EmoSteer
 from studio.esn.statistics import GateStatistics
 from studio.esn.taps import GateTaps
 from studio.lalm.base import (
@@ -38,6 +38,7 @@ from studio.lalm.qwen_omni.sound import SoundStream
 from studio.lalm.qwen_omni.stack import Stack
 from studio.lalm.qwen_omni.talking import CODES_PER_SECOND, Speech, talk
 from studio.lalm.qwen_omni.thinking import Reply, think
+from studio.lalm.steerable import QWEN_TALKER_INPUT
 
 MAX_SECONDS = 30.0
 
@@ -58,8 +59,8 @@ _THINKING = 0.1
 class QwenOmniLALM:
     """A loaded Qwen2.5-Omni with taps on thinker and talker. Not for several threads at once.
 
-    Words are always written greedily; a seed makes the voice vary. ``parts`` is the model itself, for what attaches to
-    it (its talker's input: ``parts.talker.thinker_to_talker_proj``).
+    Words are always written greedily; a seed makes the voice vary. Learned vectors shift all that the talker is given
+    of the thinker (``QWEN_TALKER_INPUT``), beside neurons of either module or alone. ``parts`` is the model itself.
     """
 
     def __init__(
@@ -83,9 +84,13 @@ class QwenOmniLALM:
             module: GateTaps(gates(stack), widths(stack), device=parts.device, dtype=parts.dtype)
             for module, stack in layers.items()
         }
+        talker_input = parts.talker.thinker_to_talker_proj
+        width = int(talker_input.in_features)
+        self._emosteer = EmoSteer(talker_input, width, device=parts.device, dtype=parts.dtype)
         try:
             for taps in self._taps.values():
                 taps.install()
+            self._emosteer.install()
         except BaseException:
             self.close()
             raise
@@ -101,6 +106,7 @@ class QwenOmniLALM:
             streams=True,
             batches=True,
             curve_in_words=True,
+            emosteer_sites={QWEN_TALKER_INPUT: width},
         )
 
     @property
@@ -120,8 +126,8 @@ class QwenOmniLALM:
     ) -> list[Conversion]:
         """See :meth:`studio.lalm.base.SpeechLALM.convert`.
 
-        An intensity curve is followed word by word where the transcript's words are counted (``request.words``), and
-        only by the thinker: codec ids do not say which word they belong to.
+        An intensity curve is followed word by word where the transcript is known, and only by the thinker: codec ids do
+        not say which word they belong to. Vectors act on what is spoken whatever ``module`` is.
         """
         if not requests:
             return []
@@ -138,7 +144,9 @@ class QwenOmniLALM:
 
         words = [_WORDS[0] + math.ceil(_WORDS[1] * length) for length in seconds]
         thinking = tapped if module == LANGUAGE else None
-        with _generation(thinking, steering, record):
+        with _given_up(thinking):
+            if thinking is not None:
+                thinking.begin(steering, record=record)
             replies, passes = think(
                 self.parts, self.stacks[LANGUAGE], thinking, prompts, words, self.prompter.stops(), cancelled,
                 after_word, Pace(requests, self.prompter.text),
@@ -166,11 +174,15 @@ class QwenOmniLALM:
 
         codes = [_CODES[0] + math.ceil(_CODES[1] * length) for length in seconds]
         talking = tapped if module == SYNTHESIS else None
-        with _generation(talking, steering, record):
+        with _given_up(talking, self._emosteer):
+            if talking is not None:
+                talking.begin(steering, record=record)
+            self._emosteer.begin([request.emosteer for request in requests])
             speech, passes = talk(
                 self.parts, self.stacks[SYNTHESIS], talking, replies, self._speaker,
                 [request.seed for request in requests], codes, cancelled, after_code,
             )  # fmt: skip
+            self._emosteer.end(passes)
             if talking is not None:
                 statistics = talking.end(passes)
         hand_out(speech)
@@ -196,6 +208,7 @@ class QwenOmniLALM:
         """Take the taps off and let go of the weights; the object is unusable afterwards. May be called again."""
         for taps in self._taps.values():
             taps.remove()
+        self._emosteer.remove()
         parts = vars(self).pop("parts", None)
         vars(self).pop("stacks", None)
         if parts is not None and parts.device.type == "cuda":
@@ -214,11 +227,15 @@ class QwenOmniLALM:
             )
         if source.seconds < _SHORTEST or np.abs(source.samples).max() <= _SILENCE:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
-        steering = request.steering
+        steering, emosteer = request.steering, request.emosteer
         if steering is not None:
             if steering.automation is not None and not steering.is_identity:
                 self._require_words(request, module)
             steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
+        if emosteer is not None:
+            if emosteer.automation is not None and not emosteer.is_identity:
+                self._require_words(request, SYNTHESIS)
+            emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
         return self.prompter.prompt(source, instruction(request.target))
 
     def _require_words(self, request: ConversionRequest, module: str) -> None:
@@ -226,10 +243,10 @@ class QwenOmniLALM:
         title = self._info.title
         if module != LANGUAGE:
             raise StudioError(
-                f"{title} cannot follow an intensity curve in its {module} module, whose codec ids do not say which "
-                "word they belong to; steer its language module, or clear the curve."
+                f"{title} cannot follow an intensity curve where it speaks, because codec ids do not say which word "
+                "they belong to; steer the neurons of its language module, or clear the curve."
             )
-        if not request.words:
+        if not (request.text or "").split():
             raise StudioError(
                 f"{title} follows an intensity curve word by word and does not know the words; type the transcript, "
                 "or clear the curve."
@@ -237,16 +254,14 @@ class QwenOmniLALM:
 
 
 @contextmanager
-def _generation(taps: GateTaps | None, rows: Sequence[Steering | None], record: bool) -> Iterator[None]:
-    """Taps at work while the block runs, given up when it raises."""
-    if taps is None:
-        yield
-        return
-    taps.begin(rows, record=record)
+def _given_up(*hooks: GateTaps | EmoSteer | None) -> Iterator[None]:
+    """A generation under hooks: given up when the block raises."""
     try:
         yield
     except BaseException:
-        taps.abandon()
+        for each in hooks:
+            if each is not None:
+                each.abandon()
         raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from studio.errors import StudioError
+from studio.lalm import weights
 from studio.lalm.failures import DoesNotFit
 from studio.lalm.qwen_omni import memory
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
@@ -126,9 +126,9 @@ def identity(where: str, commit: str | None) -> tuple[str, str]:
     folder = Path(where)
     if not folder.is_dir():
         return where, commit or "unknown"
-    cached = re.search(r"models--(.+?)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]+)$", str(folder.absolute()))
+    cached = weights.repository(folder)
     if cached is not None:
-        return f"{cached[1]}/{cached[2]}", cached[3]
+        return cached
     digest = sha256((folder / "config.json").read_bytes())
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(f"{path.name}:{path.stat().st_size}\n".encode())

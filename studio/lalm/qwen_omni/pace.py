@@ -18,7 +18,7 @@ class Pace:
     def __init__(self, requests: Sequence[ConversionRequest], text: Callable[[Sequence[int]], str]) -> None:
         self._curves = [_curve(request) for request in requests]
         self._seconds = [request.source.seconds for request in requests]
-        self._words = [request.words for request in requests]
+        self._words = [len((request.text or "").split()) for request in requests]
         self._text = text
 
     @property

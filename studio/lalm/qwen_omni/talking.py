@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from studio.errors import Cancelled
 from studio.esn.taps import GateTaps
@@ -44,13 +45,16 @@ def talk(
 
     A row without a word stays silent. ``taps`` None: nothing of the talker is steered or recorded. Raises Cancelled
     when ``cancelled`` answers True, which is asked before every token.
+
+    The talker's input projection is called once per pass, on all rows together, so that a hook on it knows the rows.
     """
     if cancelled():
         raise Cancelled
     talker = parts.talker
     stream = reply_stream(parts, replies)
-    prompts = [talker.thinker_to_talker_proj(_prompt(parts, reply, speaker)) for reply in replies]
-    run = stack.start(prompts, taps, max(limits))
+    prompts = [_prompt(parts, reply, speaker) for reply in replies]
+    projected = talker.thinker_to_talker_proj(pad_sequence(prompts, batch_first=True))
+    run = stack.start([own[: len(prompt)] for own, prompt in zip(projected, prompts, strict=True)], taps, max(limits))
     stops = {int(talker.codec_pad_token), int(talker.codec_eos_token)}
     opening = [int(talker.codec_mask_token), int(talker.codec_pad_token), int(talker.codec_bos_token)]
     picker = Picker(seeds, opening, _forbidden(parts, stops))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from studio.errors import StudioError
@@ -11,13 +13,14 @@ from studio.lalm.hosted import HostedLALM
 from studio.lalm.runtimes.check import greet, renewed, variables
 from studio.lalm.runtimes.records import RuntimeRecord, find_record, lacking
 from studio.lalm.runtimes.specs import find_runtime
+from studio.progress import never
 
 
-def start(facts: ModelFacts) -> HostedLALM:
+def start(facts: ModelFacts, cancelled: Callable[[], bool] = never) -> HostedLALM:
     """Start the host of a model, and load the model there.
 
     Raises StudioError in one sentence, from here or from the host: no runtime, no consent to the model's code, no
-    weights, no device, no reaching the machine.
+    weights, no device, no reaching the machine; Cancelled when asked to stop.
     """
     record = renewed(_record(facts))
     agreed = consent.agreed(facts.name, revision_of(facts))
@@ -25,7 +28,7 @@ def start(facts: ModelFacts) -> HostedLALM:
     command, environment = record.place.command(
         [record.interpreter, "-m", "studio.lalm.host", facts.loader], variables(record) | assigned
     )
-    return HostedLALM(command, facts.title, environment=environment)
+    return HostedLALM(command, facts.title, environment=environment, cancelled=cancelled)
 
 
 def code_there(facts: ModelFacts) -> consent.CodeOffer:
@@ -36,17 +39,25 @@ def code_there(facts: ModelFacts) -> consent.CodeOffer:
         find_runtime(facts.runtime).adapter,
         assignment.variables(facts.repo, facts.revision, record.weights, None),
     ).weights
-    if found is None or not found["whole"] or found["digest"] is None:
+    if found is not None and found["whole"] and found["problem"] is not None:
+        raise StudioError(f"On {record.place.words}: {found['problem']}")
+    if found is None or not found["whole"]:
         where = "" if found is None else f" in '{found['folder']}'"
         raise StudioError(
-            f"There are no whole weights of {facts.title}{where} on {record.place.words}; there, run: "
-            f"{PurePosixPath(record.interpreter).parent}/hf download {facts.repo}"
-            f"{f' --revision {facts.revision}' if facts.revision else ''}"
+            f"There are no whole weights of {facts.title}{where} on {record.place.words}; {fetching(facts, record)}"
         )
     return consent.CodeOffer(
         facts.name, facts.title, str(facts.repo), revision_of(facts), Path(found["folder"]), found["digest"],
         tuple(found["files"]), found["size"],
     )  # fmt: skip
+
+
+def fetching(facts: ModelFacts, record: RuntimeRecord) -> str:
+    """What to run on the machine of a runtime to get its model's weights into the hub's cache there."""
+    program = str(PurePosixPath(record.interpreter).parent / "hf")
+    own = [str(facts.repo), *(("--revision", facts.revision) if facts.revision else ())]
+    commands = [shlex.join([program, "download", *words]) for words in (*([name] for name in facts.companions), own)]
+    return f"there, run: {' && '.join(commands)}"
 
 
 def revision_of(facts: ModelFacts) -> str:

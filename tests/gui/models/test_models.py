@@ -208,7 +208,7 @@ def test_options_are_shown_kept_and_used_by_loading_again(
     shown = dialog.cards[SMALL]
     row = shown.options
     assert row.precision.accessibleName() == "Precision of Qwen2.5-Omni 3B"
-    assert [row.speaker.itemText(index) for index in range(3)] == ["as usual", "Chelsie", "Ethan"]
+    assert [row.speaker.itemText(index) for index in range(3)] == ["default", "Chelsie", "Ethan"]
     qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: shown.state.text() == "In use")
     assert not shown.use.isEnabled()

@@ -273,9 +273,9 @@ def test_info_names_gates_and_fits_the_budget(model: SpeechLALM) -> None:
     assert model.info.gates == {LANGUAGE: (768,) * 5}
     assert model.info.content_modes == (Content.FREE, Content.LOCK)
     assert (resources_dir() / "embedded" / FILE).stat().st_size <= 30e6
-    started = time.perf_counter()
+    started = time.process_time()  # not on the clock: other programs must not decide
     embedded.load().close()
-    assert time.perf_counter() - started < 10  # about 0.2 s; a bound that a busy machine keeps
+    assert time.process_time() - started < 10  # about 0.2 s
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "foreign"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from studio.lalm import embedded
 
@@ -36,3 +37,18 @@ class _Deaf(_Greedy):
 
 def deaf():
     return _Deaf()
+
+
+class _Slow(_Greedy):
+    def __init__(self):
+        super().__init__()
+        time.sleep(600)
+
+
+def slow_the_second_time():
+    """Loads once; the mark it leaves in the folder ESN_TEST_MARK makes the next one wait."""
+    mark = Path(os.environ["ESN_TEST_MARK"])
+    if mark.exists():
+        return _Slow()
+    mark.touch()
+    return embedded.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,23 @@ def test_a_cancelled_fold_leaves_nothing(plain: Path, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         fold(plain, steering, tmp_path / "out", cancelled=lambda: next(asked))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_inside_of_the_checkpoint_and_a_broken_config_are_refused_before_anything_is_copied(
+    plain: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "checkpoint"
+    shutil.copytree(plain, source)
+    steering = Steering(some((48,) * 4, 1), Mode.GAIN, {"angry": 0.5})
+    before = sorted(source.rglob("*"))
+    with pytest.raises(StudioError, match="inside of the checkpoint"):
+        fold(source, steering, source / "steered")
+    for text in ("{", "[]", "\xff"):
+        (source / "config.json").write_text(text, "latin-1")
+        with pytest.raises(StudioError, match=r"config\.json' is no model's config"):
+            fold(source, steering, tmp_path / "steered")
+    assert sorted(source.rglob("*")) == before
+    assert sorted(tmp_path.iterdir()) == [source]
 
 
 def test_the_verb(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,6 @@ from studio.errors import StudioError
 from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, Steering
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Conversion, ConversionRequest
-from studio.lalm.messages import pack_requests, unpack_requests
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.pace import Pace
 from tests.lalm.qwen_omni import tiny
@@ -37,7 +36,7 @@ def at_word(word: float) -> float:
 
 def request(curve: Automation | None, strength: float = 1.5, words: int = WORDS) -> ConversionRequest:
     steering = Steering(tiny.everywhere(), Mode.GAIN, {"angry": strength}, automation=curve)
-    return ConversionRequest(SOURCE, "angry", steering, words=words)
+    return ConversionRequest(SOURCE, "angry", steering, text="la " * words)
 
 
 def same(a: Conversion, b: Conversion) -> bool:
@@ -76,13 +75,9 @@ def test_shares_are_the_curves_where_words_begin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "words", "says"), [(LANGUAGE, 0, "type the transcript"), (SYNTHESIS, 4, "steer its language module")]
+    ("module", "words", "says"), [(LANGUAGE, 0, "type the transcript"), (SYNTHESIS, 4, "language module")]
 )
 def test_what_a_curve_needs_is_said(model: QwenOmniLALM, module: str, words: int, says: str) -> None:
     steering = Steering(tiny.everywhere(module), Mode.GAIN, {"angry": 1.0}, automation=Automation(((0, 0), (1, 1))))
     with pytest.raises(StudioError, match=says):
-        model.convert([ConversionRequest(SOURCE, "sad", steering, words=words)], module=module)
-
-
-def test_the_number_of_words_travels_to_a_host() -> None:
-    assert unpack_requests(pack_requests([request(None, words=9)]))[0].words == 9
+        model.convert([ConversionRequest(SOURCE, "sad", steering, text="la " * words)], module=module)

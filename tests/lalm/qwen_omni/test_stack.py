@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
-from studio.esn.intervention import Mode, Steering
+from studio.esn.emosteer import EmoSteering
+from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.loading import _transformers
@@ -42,7 +43,11 @@ def steered(strength: float, mode: Mode = Mode.GAIN) -> Steering:
 def test_compiled_decoding_gives_the_plain_tokens_and_counts(
     model: QwenOmniLALM, counter: CompileCounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = [ConversionRequest(SHORT, "angry", steered(1.0)), ConversionRequest(LONG, "angry")]
+    learned = EmoSteering(tiny.vectors(), {"angry": 1.0})
+    requests = [
+        ConversionRequest(SHORT, "angry", steered(1.0)), ConversionRequest(LONG, "angry"),
+        ConversionRequest(SHORT, "angry", steered(0.5), emosteer=learned),
+    ]  # fmt: skip
     compiled = model.convert(requests, record=True)
     assert counter.frame_count >= 2  # thinker and talker
     for module, layers in ((LANGUAGE, model.parts.thinker), (SYNTHESIS, model.parts.speech)):
@@ -66,3 +71,17 @@ def test_moving_a_slider_compiles_nothing_anew(model: QwenOmniLALM, counter: Com
     assert counter.frame_count == graphs
     assert made[2].text == first.text
     assert made[0].text != first.text
+
+
+def test_switching_steering_on_and_off_compiles_nothing_anew(model: QwenOmniLALM, counter: CompileCounter) -> None:
+    """Gains are read from tensors, ones when nothing steers: what was compiled then is steered later."""
+    plain = model.convert([ConversionRequest(SHORT, "angry")])[0]
+    graphs = counter.frame_count
+    generated = Steering(tiny.everywhere(), Mode.GAIN, {"angry": 1.5}, scope=TokenScope.GENERATED)
+    made = [
+        model.convert([ConversionRequest(SHORT, "angry", each)])[0] for each in (steered(1.0), generated, steered(0.0))
+    ]
+    assert counter.frame_count == graphs
+    assert len({plain.text, made[0].text, made[1].text}) == 3
+    assert made[2].text == plain.text
+    assert np.array_equal(made[2].audio.samples, plain.audio.samples)

@@ -16,16 +16,19 @@ from transformers import (
 )
 
 from studio.audio.clip import Clip
+from studio.esn.emosteer import EmoVectors
 from studio.esn.mask import EsnMask
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.loading import _transformers
 from studio.lalm.qwen_omni.parts import take_apart
 from studio.lalm.qwen_omni.prompt import Prompter
+from studio.lalm.steerable import QWEN_TALKER_INPUT
 
 MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
 VOCABULARY = 400
 TEXT = {mark: 256 + place for place, mark in enumerate(MARKS)}
 LAYERS, WIDTH = 3, 128
+HIDDEN = 64
 TALKER_LAYERS = 2
 
 
@@ -53,7 +56,7 @@ def config() -> Qwen2_5OmniConfig:
     else:
         rope = {"rope_scaling": {**section, "type": "default"}, "rope_theta": 1e6}
     size: dict[str, Any] = {
-        "hidden_size": 64, "intermediate_size": WIDTH, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "hidden_size": HIDDEN, "intermediate_size": WIDTH, "num_attention_heads": 4, "num_key_value_heads": 2,
         "max_position_embeddings": 2048, **rope,
     }  # fmt: skip
     ids = {
@@ -77,7 +80,7 @@ def config() -> Qwen2_5OmniConfig:
         "user_token_id": 315, **ids,
     }  # fmt: skip
     talker = {
-        "vocab_size": 120, "embedding_size": 64, "num_hidden_layers": TALKER_LAYERS, "head_dim": 16,
+        "vocab_size": 120, "embedding_size": HIDDEN, "num_hidden_layers": TALKER_LAYERS, "head_dim": 16,
         "tts_text_start_token_id": 320, "tts_text_end_token_id": 321, "tts_text_pad_token_id": 322,
         "tts_codec_start_token_id": 101, "tts_codec_end_token_id": 102, "tts_codec_pad_token_id": 100,
         "tts_codec_mask_token_id": 103, **size, **ids,
@@ -159,3 +162,10 @@ def everywhere(module: str = "language", share: float = 0.5) -> EsnMask:
     scores = np.ones(len(pairs), np.float32)
     metadata = {"model_id": "tiny", "module": module}
     return EsnMask((WIDTH,) * layers, {"angry": pairs, "sad": pairs}, {"angry": scores, "sad": scores}, metadata)
+
+
+def vectors(dim: int = HIDDEN, model_id: str = "tiny") -> EmoVectors:
+    """Vectors drawn at random, large enough to be heard, for angry and happy."""
+    draws = np.random.default_rng(7)
+    weights = {emotion: draws.normal(0, 100, (dim, dim)).astype(np.float32) for emotion in ("angry", "happy")}
+    return EmoVectors(dim, QWEN_TALKER_INPUT, weights, metadata={"model_id": model_id})

@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def same_samples(record: RuntimeRecord) -> None:
     here, there = embedded.load(), host(record)
     try:
         [mine], [theirs] = here.convert(requests), there.convert(requests)
-        assert there.info == here.info
+        assert there.info == replace(here.info, overlaps=False)
         np.testing.assert_array_equal(mine.audio.samples, theirs.audio.samples)
     finally:
         there.close()
