@@ -1,9 +1,9 @@
 """Undo and redo: follows ``StudioState`` and remembers what people change, so that no panel has to.
 
-Undone can be: steering values and masks, transcripts, regions and the closing of recordings, names, notes, stars and
-deletions of takes, and which take somebody put into a lane. Rendering is no such step: a take that arrives late would
-throw away what could be redone, and undoing the change that asked for it shows the take from before again. Opening a
-recording is none either, as nothing is lost.
+Undone can be: steering values and masks, transcripts, regions, names, notes, stars and deletions of takes, and which
+take somebody put into a lane. Rendering is no such step: a take that arrives late would throw away what could be
+redone, and undoing the change that asked for it shows the take from before again. Opening a recording is none either,
+as nothing is lost, nor is closing one: it would stay in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 from studio.audio.clip import Clip
 from studio.gui.historysteps import (
     MASK,
-    ClosingStep,
     Curve,
     LaneStep,
     MarkStep,
@@ -31,7 +30,8 @@ from studio.gui.historysteps import (
     panel_values,
     with_values,
 )
-from studio.gui.state import TAKE_LANES, LaneContent, ShownTake, Source, Steer, StudioState
+from studio.gui.shown import TAKE_LANES, LaneContent, ShownTake, Source
+from studio.gui.state import StudioState
 
 _MARKS = ("name", "note", "stars")
 
@@ -54,7 +54,6 @@ class History(QObject):
         state.take_marked.connect(self._note_mark)
         state.takes_removed.connect(self._note_removal)
         state.lane_assigned.connect(self._note_lane)
-        state.source_removed.connect(self._note_closing)
 
     def clear(self) -> None:
         """Forget everything: what is shown now is where history begins."""
@@ -97,30 +96,6 @@ class History(QObject):
                 state.keep_source(source)
         self._panel = panel_values(state.steer, state.mask)
         return listed if listed.drawing.clip is left.drawing.clip else left
-
-    def restore_source(
-        self, source: Source, place: int, steer: Steer, lanes: Mapping[str, LaneContent | None] | None
-    ) -> Steer:
-        """Put a closed recording back into the list, and open it again where it was open; the steering until now."""
-        state = self._state
-        before = state.steer
-        with self._quietly():
-            state.restore_source(source, place)
-            if lanes is not None:
-                state.set_source(source)
-                state.set_steer(replace(state.steer, content=steer.content, automation=steer.automation))
-                self._fill_lanes(lanes)
-        self._panel = panel_values(state.steer, state.mask)
-        return before
-
-    def remove_source(self, source: Source, steer: Steer | None) -> None:
-        """Close a recording once more; what is open then is converted as by ``steer``."""
-        state = self._state
-        with self._quietly():
-            state.remove_source(source)
-            if steer is not None:
-                state.set_steer(replace(state.steer, content=steer.content))
-        self._panel = panel_values(state.steer, state.mask)
 
     def _fill_lanes(self, lanes: Mapping[str, LaneContent | None]) -> None:
         """Put back what lanes held, as far as it is still there."""
@@ -200,11 +175,6 @@ class History(QObject):
     def _held(self) -> dict[str, LaneContent | None]:
         """What the lanes hold, as far as it can come back."""
         return {lane: self._state.lanes[lane] for lane in TAKE_LANES}
-
-    def _note_closing(self, source: Source, place: int) -> None:
-        if not self._applying:
-            lanes = self._held() if source.is_of(self._state.source) else None
-            self.stack.push(ClosingStep(self, source, place, self._state.steer, lanes))
 
     def _read(self) -> bool:
         """Whether the transcript is what the model read: nobody changed anything."""

@@ -12,7 +12,7 @@ from PySide6.QtGui import QUndoCommand
 from studio.audio.clip import Clip
 from studio.esn.automation import Point
 from studio.gui.formats import strength
-from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer
+from studio.gui.shown import LaneContent, ShownMask, ShownTake, Source, Steer
 
 if TYPE_CHECKING:
     from studio.gui.history import History
@@ -159,31 +159,6 @@ class RegionStep(_Step):
     def again(self) -> None:
         """Do it once more."""
         self._first = self.history.restore_region(self._first, self._second, None, {})
-
-
-class ClosingStep(_Step):
-    """A recording that was taken off the list; ``lanes`` None where another one was open."""
-
-    def __init__(
-        self,
-        history: History,
-        source: Source,
-        place: int,
-        steer: Steer,
-        lanes: Mapping[str, LaneContent | None] | None,
-    ) -> None:
-        super().__init__(history, f"closing {source.name}")
-        self._source, self._place, self._before = source, place, steer
-        self._after = steer
-        self._lanes = dict(lanes) if lanes is not None else None
-
-    def undo(self) -> None:
-        """Take it back."""
-        self._after = self.history.restore_source(self._source, self._place, self._before, self._lanes)
-
-    def again(self) -> None:
-        """Do it once more."""
-        self.history.remove_source(self._source, self._after if self._lanes is not None else None)
 
 
 def panel_values(steer: Steer, mask: ShownMask | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from studio.gui import historysteps
 from studio.gui.historysteps import panel_values, with_values
 from studio.gui.main_window import MainWindow
-from studio.gui.state import ShownTake, Steer
+from studio.gui.shown import ShownTake, Steer
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -276,29 +276,6 @@ def test_a_region_is_undone_in_the_list_while_another_recording_is_open(qtbot: Q
     assert _open(window).startswith(line.id)
     assert [source.region for source in studio.state.sources] == [None, None]
     assert window.library.sources.count() == 2
-
-
-def test_a_closed_recording_comes_back(qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake]) -> None:
-    studio, state, rows = window.studio, window.studio.state, window.library.sources
-    state.set_options(auto_render=False)
-    first = state.source
-    line = studio.sources.demo_lines[5]
-    studio.sources.open_line(line)
-    qtbot.waitUntil(lambda: _open(window).startswith(line.id), timeout=PATIENCE)
-    rows.setCurrentRow(0)
-    assert state.source is first
-    window.studio.renders.assign(1, "A")
-    rows.setFocus()
-    QTest.keyClick(rows, Qt.Key.Key_Delete)
-    assert _open(window).startswith(line.id)
-    assert texts(window)[-1].startswith("closing 0011_000001")
-    undo(window)
-    assert state.source is first
-    assert state.sources[0] is first
-    assert in_lane(window, "A") is two_takes[0]
-    redo(window)
-    assert rows.count() == 1
-    assert _open(window).startswith(line.id)
 
 
 def test_opening_a_recording_is_no_step_and_old_steps_keep_to_what_they_changed(
