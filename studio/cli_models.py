@@ -164,7 +164,11 @@ def run_consent(args: argparse.Namespace) -> int:
 def _agrees(code: CodeOffer, *, quiet: bool) -> bool:
     if quiet or not sys.stdin.isatty():
         return False
-    return input(f"Run the code of {code.title}? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input(f"Run the code of {code.title}? [y/N] ")
+    except EOFError:  # Ctrl-D
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _code_in_words(code: CodeOffer) -> str:

@@ -158,3 +158,16 @@ def test_the_command_line_shows_asks_and_takes_back(
 def test_a_model_without_code_has_nothing_to_agree_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "consent", "embedded"]) == 1
     assert "brings no code" in capsys.readouterr().err
+
+
+def test_no_answer_at_the_question_is_no(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(question: str) -> str:
+        raise EOFError  # Ctrl-D
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", closed)
+    assert main(["models", "consent", model]) == 1
+    assert "was not agreed to" in capsys.readouterr().err
+    assert consent.given() == []

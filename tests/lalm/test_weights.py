@@ -159,7 +159,8 @@ def test_what_a_model_needs_besides_is_downloaded_first_and_removed_with_it(
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
-    where, _, _ = run(hub, tmp_path, "0.6", "companion")
+    # Half of the bytes are the companion's: stopped right after them, in however many pieces they come.
+    where, _, _ = run(hub, tmp_path, "0.5", "companion")
     assert where == "cancelled"
     # Of a repository that is pinned to nothing, main is known once it is whole.
     companion = snapshot("tiny/tokenizer", None)
