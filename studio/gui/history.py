@@ -20,7 +20,8 @@ from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from studio.audio.clip import Clip
 from studio.gui.formats import strength
-from studio.gui.state import LaneContent, ShownMask, ShownTake, Steer, StudioState
+from studio.gui.shown import LaneContent, ShownMask, ShownTake, Steer
+from studio.gui.state import StudioState
 
 MERGE_SECONDS = 1.0
 """Changes of the same value that follow each other within this time are one step."""

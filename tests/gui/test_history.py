@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from studio.gui import history as history_module
 from studio.gui.history import panel_values, with_values
 from studio.gui.main_window import MainWindow
-from studio.gui.state import ShownTake, Steer
+from studio.gui.shown import ShownTake, Steer
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pyqtgraph.functions import arrayToQPath, arrayToQPolygonF
+from pyqtgraph.functions import arrayToQPath
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -26,6 +26,7 @@ from studio.esn.automation import Point
 from studio.gui import theme
 from studio.gui.analysis import Drawing
 from studio.gui.audition.tracks import draw_energy, draw_spectrogram
+from studio.gui.audition.waveform import wave_image
 from studio.gui.formats import clock
 from studio.gui.timeaxis import TimeAxis
 
@@ -33,6 +34,7 @@ PITCH_LOW, PITCH_HIGH = 60.0, 500.0
 """Hz at the bottom and top of every lane: one scale, so that lanes can be compared."""
 
 PITCH_MARKS = (100.0, 200.0, 400.0)
+_WAVE_MARGIN = 4
 _DRAG_PIXELS = 4
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -334,14 +336,11 @@ class WaveCanvas(TimeCanvas):
         left, right = self.x_of(start / rate), self.x_of(stop / rate)
         columns = max(1, round((right - left) * ratio))
         lowest, highest = drawing.peaks.slice(start, stop, columns)
-        middle, reach = self.height() / 2, self.height() / 2 - 4
-        xs = left + (np.arange(columns) + 0.5) / ratio
-        tops = middle - np.clip(highest * self._scale, -1, 1) * reach - 0.5
-        bottoms = middle - np.clip(lowest * self._scale, -1, 1) * reach + 0.5
-        outline = arrayToQPolygonF(np.concatenate([xs, xs[::-1]]), np.concatenate([tops, bottoms[::-1]]))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40))
-        painter.drawPolygon(outline)
+        colour = theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40)
+        scale = np.float32(self._scale)
+        image = wave_image(lowest * scale, highest * scale, round(self.height() * ratio), _WAVE_MARGIN * ratio, colour)
+        image.setDevicePixelRatio(ratio)
+        painter.drawImage(QPointF(round(left * ratio) / ratio, 0), image)
 
     def _draw_curve(self, painter: QPainter, seconds: float, colours: theme.Colours) -> None:
         ends = ((0.0, self._curve[0][1]), *self._curve, (1.0, self._curve[-1][1]))

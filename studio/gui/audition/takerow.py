@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOpti
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
 from studio.gui import theme
 from studio.gui.audition.arrange import Row
-from studio.gui.state import TAKE_LANES, ShownTake
+from studio.gui.shown import TAKE_LANES, ShownTake
 from studio.gui.widgets.toggles import paint_badge
 from studio.gui.words import take_flags, take_wer
 
