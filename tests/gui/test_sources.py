@@ -20,6 +20,7 @@ from studio.gui import sources
 from studio.gui.main_window import MainWindow
 from studio.gui.recent import MOST, RecentFiles
 from studio.gui.shown import Source
+from tests.audio.test_transcode import m4a
 from tests.gui.driving import PATIENCE, choose_target, drag, drag_slider, drop, key, press, wait_for_takes
 from tests.gui.standin import StandIn
 
@@ -77,6 +78,13 @@ def test_several_files_open_at_once_and_what_is_none_is_said(qtbot: QtBot, windo
     assert window.library.about.text() == "recording, 1.00 s, 8 kHz"
     assert window.library.minimumSizeHint().width() <= 248, "nothing is cut off at the panel's width"
     assert [("notes.wav" in notice.text) for notice in window.notices.waiting] == [True]
+
+
+def test_m4a_is_dropped_among_others(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    m4a(tmp_path / "memo.m4a")
+    open_and_wait(qtbot, window, recording(tmp_path / "a.wav"), tmp_path / "memo.m4a")
+    assert names(window)[1:] == ["a.wav", "memo.m4a"]
+    assert not window.notices.isVisible()
 
 
 def test_open_asks_for_several_and_one_that_is_open_is_not_listed_twice(

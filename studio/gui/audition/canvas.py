@@ -36,6 +36,7 @@ PITCH_LOW, PITCH_HIGH = 60.0, 500.0
 PITCH_MARKS = (100.0, 200.0, 400.0)
 _WAVE_MARGIN = 4
 _DRAG_PIXELS = 4
+_FIRST_LABEL = 5
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -212,7 +213,8 @@ class Ruler(TimeCanvas):
             painter.drawLine(QPointF(x, 18), QPointF(x, 24))
             label = clock(seconds)
             width = metrics.horizontalAdvance(label)
-            left = min(max(x - width / 2, 0), self.width() - width)
+            # The first label keeps clear of a playhead at 0.
+            left = min(max(x - width / 2, _FIRST_LABEL), self.width() - width)
             painter.setPen(QColor(colours.muted))
             painter.drawText(QRectF(left, 2, width + 1, 16), Qt.AlignmentFlag.AlignLeft, label)
 
@@ -346,8 +348,12 @@ class WaveCanvas(TimeCanvas):
         ends = ((0.0, self._curve[0][1]), *self._curve, (1.0, self._curve[-1][1]))
         line = [QPointF(self.x_of(place * seconds), 4 + (1 - share) * (self.height() - 8)) for place, share in ends]
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine))
-        painter.drawPolyline(line)
+        ground = QColor(colours.canvas)
+        ground.setAlphaF(0.75)
+        # As with the pitch, the ground's colour first: the line lies over waveform and spectrogram.
+        for pen in (QPen(ground, 4), QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine)):
+            painter.setPen(pen)
+            painter.drawPolyline(line)
 
     def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         assert drawing.pitch is not None

@@ -139,6 +139,8 @@ class LanesView(QWidget):
         source = self._state.source
         model, reference = self._state.model, source.reference if source is not None else None
         self.curve.show_words((reference or "").split() if model is not None and model.curve_in_words else ())
+        follows = model is None or model.follows_curve
+        self.curve.allow(None if follows or model is None else f"{model.title} follows no intensity curve")
         self.curve.show_points(self._state.steer.automation, source.drawing.seconds if source is not None else 0.0)
 
     def _show_lane(self, lane: str) -> None:
