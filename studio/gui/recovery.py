@@ -36,16 +36,19 @@ class Recovery(QObject):
         name = loaded.name if loaded is not None else DEFAULT
         offers = self._ways(error, name, again, fewer)
         title = loaded.model.info.title if loaded is not None else "The model"
-        self._say(_in_words(error, title), error, offers)
+        # What a host wrote last is for whoever looks into it.
+        log = getattr(loaded.model, "log", "") if loaded is not None and isinstance(error, HostError) else ""
+        self._say(_in_words(error, title), error, offers, log)
 
     def tell_of_loading(self, error: BaseException, name: str) -> None:
         """A model could not be loaded."""
-        self._say(None, error, self._ways(error, name, self._keeper.load, None))
+        self._say(_in_words(error, name), error, self._ways(error, name, self._keeper.load, None))
 
-    def _say(self, words: str | None, error: BaseException, offers: tuple[Offer, ...]) -> None:
+    def _say(self, words: str | None, error: BaseException, offers: tuple[Offer, ...], log: str = "") -> None:
         if not isinstance(error, Cancelled):
             plain = notice_of(error)
-            self.notice.emit(Notice(words or plain.text, plain.details, offers=offers))
+            details = "\n".join(filter(None, (plain.details, log)))
+            self.notice.emit(Notice(words or plain.text, details, offers=offers))
 
     def _ways(
         self, error: BaseException, name: str, again: Callable[[], object], fewer: Callable[[], object] | None

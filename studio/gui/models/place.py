@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -42,6 +43,11 @@ class Place:
         prepare()
         before = self._loader
         self._free()
+        if before is not None:
+            # Weights that hang in a circle are freed by the collector alone, which leaves alone what was there when
+            # loading ended: it has to look at all of that now.
+            gc.unfreeze()
+            gc.collect()
         try:
             loaded = self._fill(loader, context)
         except Exception as error:
