@@ -197,6 +197,8 @@ class Engine:
             job.run()
             with self._changed:
                 self._running = None
+            # What it worked on does not stay in memory until the next job comes.
+            del job
 
     def _next(self) -> Job[Any] | None:
         with self._changed:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -31,12 +31,18 @@ HIGHEST_RATE = 384_000
 
 _CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "MP3", "OGG", "AIFF", "AU", "CAF"}
 _BLOCK_FRAMES = 1 << 16
+# Room that is asked for at once, and taken only as far as samples come. A header that claims more is not believed.
+_PIECE_FRAMES = 1 << 28
 # Float files go a little over full scale; integers saved as floats go thousands of times over.
 _LOUDEST_SAMPLE = 100.0
 # Encoders of compressed formats may state a length that is a frame or two off.
 _LENGTH_SLACK_SECONDS = 0.15
 # Without a header that counts frames, the length of an MP3 is a guess from its first frame; tags may follow the sound.
 _MP3_SHARE_READ = 0.9
+
+
+Arrived = Callable[[Clip, float], None]
+"""Told the clip so far and its stated length in seconds after every block that was read."""
 
 
 class AudioFileError(StudioError):
@@ -62,6 +68,8 @@ class Sound:
     ) -> None:
         self.rate: int = sound.samplerate
         self.channels: int = sound.channels
+        self.frames: int = sound.frames
+        """As the header states them."""
         self._file, self._stream, self._sound = file, stream, sound
         _require_length(file, sound)
         if max_seconds is not None and sound.frames > max_seconds * sound.samplerate:
@@ -148,15 +156,32 @@ def _open(file: Path, content: Path, max_seconds: float | None, taker: str) -> I
             raise AudioFileError(f"'{file}' cannot be read: {reason(error)}.") from error
 
 
-def load_clip(path: str | os.PathLike[str], max_seconds: float | None = None, taker: str = "this model") -> Clip:
+def load_clip(
+    path: str | os.PathLike[str],
+    max_seconds: float | None = None,
+    taker: str = "this model",
+    arrived: Arrived | None = None,
+) -> Clip:
     """Read a sound file as mono float32 at its own rate; channels are averaged and the clip is named after the file.
 
-    Raises AudioFileError as ``open_sound`` does.
+    ``arrived`` may raise to give up. Raises AudioFileError as ``open_sound`` does, and what ``arrived`` raises.
     """
+    name = Path(path).stem
     with open_sound(path, max_seconds, taker) as sound:
+        pieces: list[FloatArray] = []
+        filled = 0
         # Mixed down as they come: many channels do not decide how much memory is taken.
-        blocks = [_mono(block) for block in sound.blocks()]
-        return Clip(np.concatenate(blocks), sound.rate, Path(path).stem)
+        for block in map(_mono, sound.blocks()):
+            if not pieces or filled + len(block) > len(pieces[-1]):
+                pieces[-1:] = [piece[:filled] for piece in pieces[-1:]]
+                pieces.append(np.empty(max(min(sound.frames, _PIECE_FRAMES), len(block)), np.float32))
+                filled = 0
+            pieces[-1][filled : filled + len(block)] = block
+            filled += len(block)
+            if arrived is not None and len(pieces) == 1:
+                arrived(Clip(pieces[0][:filled], sound.rate, name), sound.frames / sound.rate)
+        pieces[-1] = pieces[-1][:filled]
+        return Clip(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), sound.rate, name)
 
 
 def _mono(block: FloatArray) -> FloatArray:
@@ -249,14 +274,14 @@ def _refuse_length(file: Path, seconds: float | None, max_seconds: float, taker:
 
 
 def _require_usable(file: Path, block: FloatArray, offset: int, rate: int) -> None:
-    finite = np.isfinite(block).all(axis=1)
-    if not finite.all():
-        first = (offset + int(np.argmin(finite))) / rate
+    # Whatever is no number shows in one of the extremes.
+    loudest = max(-float(block.min(initial=0.0)), float(block.max(initial=0.0)))
+    if not math.isfinite(loudest):
+        first = (offset + int(np.argmin(np.isfinite(block).all(axis=1)))) / rate
         raise AudioFileError(
             f"'{file.name}' has samples that are not numbers (NaN or infinity, the first at {first:.2f} s); "
             "export it again from the program that made it."
         )
-    loudest = float(np.max(np.abs(block), initial=0.0))
     if loudest > _LOUDEST_SAMPLE:
         raise AudioFileError(
             f"'{file.name}' has float samples as large as {loudest:.0f} where full scale is 1; "

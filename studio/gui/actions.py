@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu
 
+from studio.gui.shown import SOURCE, TRACKS, A, B
 from studio.gui.soundmenu import SoundMenu
-from studio.gui.state import SOURCE, TRACKS, A, B
 
 if TYPE_CHECKING:
     from studio.gui.main_window import MainWindow

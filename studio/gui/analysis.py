@@ -38,10 +38,13 @@ class Drawing:
         return self.clip.seconds
 
 
-def draw(clip: Clip) -> Drawing:
-    """Peaks, pitch and spectrum of a clip; takes up to a few tenths of a second."""
-    peaks = PeakPyramid(clip.samples)
-    peak = _peak(peaks)
+def draw(clip: Clip, begun: Drawing | None = None) -> Drawing:
+    """Peaks, pitch and spectrum of a clip; takes up to a few tenths of a second.
+
+    ``begun`` is the outline of a beginning of the same clip.
+    """
+    begun = outline(clip, begun)
+    peaks, peak = begun.peaks, begun.peak
     if clip.seconds > LONGEST_PITCH_SECONDS:
         return Drawing(clip, peaks, peak)
     # Here and below: scipy and WORLD take a second to import, which neither the window nor a long recording waits for.
@@ -50,11 +53,15 @@ def draw(clip: Clip) -> Drawing:
     return Drawing(clip, peaks, peak, pitch_track(clip), spectrogram(clip))
 
 
+def outline(clip: Clip, begun: Drawing | None = None) -> Drawing:
+    """Peaks of a clip and nothing that takes time; ``begun`` is the outline of a beginning of the same clip."""
+    peaks = PeakPyramid(clip.samples, begun.peaks if begun is not None else None)
+    return Drawing(clip, peaks, _peak(peaks))
+
+
 def draw_chunks(chunks: list[np.ndarray], rate: int) -> Drawing:
     """Peaks of a render that is still arriving."""
-    clip = Clip(np.concatenate(chunks).astype(np.float32, copy=False), rate)
-    peaks = PeakPyramid(clip.samples)
-    return Drawing(clip, peaks, _peak(peaks))
+    return outline(Clip(np.concatenate(chunks).astype(np.float32, copy=False), rate))
 
 
 def matched_gains(clips: Mapping[str, Clip]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studio.gui.state import ShownMask, Steer
+from studio.gui.shown import ShownMask, Steer
 
 if TYPE_CHECKING:
     from studio.esn.emosteer import EmoVectors

@@ -18,7 +18,8 @@ from studio.gui.intensity import RANGES
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.recovery import Recovery
 from studio.gui.renders import Renders
-from studio.gui.state import ShownMask, ShownTake, Source, Steer, StudioState
+from studio.gui.shown import ShownMask, ShownTake, Source, Steer
+from studio.gui.state import StudioState
 from studio.gui.words import Word, words_of
 
 if TYPE_CHECKING:

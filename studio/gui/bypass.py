@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.gui.playback import Playback
 from studio.gui.renders import Renders, content_of
-from studio.gui.state import TAKE_LANES, LaneContent, StudioState
+from studio.gui.shown import TAKE_LANES, LaneContent
+from studio.gui.state import StudioState
 
 
 class Bypass(QObject):

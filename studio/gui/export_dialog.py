@@ -28,7 +28,7 @@ from studio.gui.engine_thread import EngineThread
 from studio.gui.export_choices import ALL, SELECTED, STARRED, Choices, load_choices, save_choices
 from studio.gui.export_signing import SigningFields, chooser
 from studio.gui.exports import Exports
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 from studio.gui.widgets.layout import explain, small
 from studio.gui.widgets.progress import ThinBar
 from studio.gui.widgets.toggles import Segments

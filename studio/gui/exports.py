@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.engine_thread import EngineThread
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:

@@ -1,33 +1,39 @@
 """Undo and redo: follows ``StudioState`` and remembers what people change, so that no panel has to.
 
-Undone can be: steering values and masks, transcripts, names, notes, stars and deletions of takes, and which take
-somebody put into a lane. Rendering is no such step: a take that arrives late would throw away what could be redone, and
-undoing the change that asked for it shows the take from before again. Opening a recording is none either, as nothing is
-lost.
+Undone can be: steering values and masks, transcripts, regions, names, notes, stars and deletions of takes, and which
+take somebody put into a lane. Rendering is no such step: a take that arrives late would throw away what could be
+redone, and undoing the change that asked for it shows the take from before again. Opening a recording is none either,
+as nothing is lost, nor is closing one: it would stay in memory.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand, QUndoStack
+from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoStack
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from studio.audio.clip import Clip
-from studio.gui.formats import strength
-from studio.gui.state import LaneContent, ShownMask, ShownTake, Steer, StudioState
+from studio.gui.historysteps import (
+    MASK,
+    Curve,
+    LaneStep,
+    MarkStep,
+    PanelStep,
+    RegionStep,
+    RemovalStep,
+    TranscriptStep,
+    panel_values,
+    with_values,
+)
+from studio.gui.shown import TAKE_LANES, LaneContent, ShownTake, Source
+from studio.gui.state import StudioState
 
-MERGE_SECONDS = 1.0
-"""Changes of the same value that follow each other within this time are one step."""
-
-_MASK = "mask"
 _MARKS = ("name", "note", "stars")
-_PANEL = 1
 
 
 class History(QObject):
@@ -40,7 +46,8 @@ class History(QObject):
         self._applying = False
         self._opening = False
         self._panel = panel_values(state.steer, state.mask)
-        self._transcript = _transcript(state)
+        self._source = state.source
+        self._curve: Curve = None
         state.steer_changed.connect(self._note_panel)
         state.mask_changed.connect(self._note_panel)
         state.source_changed.connect(self._note_source)
@@ -52,14 +59,14 @@ class History(QObject):
         """Forget everything: what is shown now is where history begins."""
         self.stack.clear()
         self._panel = panel_values(self._state.steer, self._state.mask)
-        self._transcript = _transcript(self._state)
+        self._source = self._state.source
 
     def restore_panel(self, values: Mapping[str, Any]) -> None:
         """Set some of the panel's values, named as by ``panel_values``."""
         with self._quietly():
             state = self._state
-            if _MASK in values and values[_MASK] is not state.mask:
-                state.set_mask(values[_MASK])
+            if MASK in values and values[MASK] is not state.mask:
+                state.set_mask(values[MASK])
             state.set_steer(with_values(state.steer, values))
         self._panel = panel_values(self._state.steer, self._state.mask)
 
@@ -69,7 +76,32 @@ class History(QObject):
         if source is not None and source.drawing.clip is clip:
             with self._quietly():
                 self._state.set_reference(reference)
-            self._transcript = _transcript(self._state)
+
+    def restore_region(
+        self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None]
+    ) -> Source:
+        """Go from one region of a recording to another, with its curve and what its lanes held.
+
+        The region that was left as it is now: the model may have read it since. Where another recording is open, only
+        the list changes; where this one was closed, nothing.
+        """
+        state = self._state
+        listed = next((each for each in state.sources if each.is_of(source)), left)
+        with self._quietly():
+            if source.is_of(state.source):
+                state.set_source(source)
+                state.set_steer(replace(state.steer, automation=curve))
+                self._fill_lanes(lanes)
+            elif any(each.is_of(source) for each in state.sources):
+                state.keep_source(source)
+        self._panel = panel_values(state.steer, state.mask)
+        return listed if listed.drawing.clip is left.drawing.clip else left
+
+    def _fill_lanes(self, lanes: Mapping[str, LaneContent | None]) -> None:
+        """Put back what lanes held, as far as it is still there."""
+        for lane, content in lanes.items():
+            if content is not None and content.shown in self._state.takes:
+                self._state.set_lane(lane, content)
 
     def restore_marks(self, shown: ShownTake, marks: Mapping[str, Any]) -> None:
         """Set what is said of a take."""
@@ -115,21 +147,34 @@ class History(QObject):
         before = self._panel
         changed = {name for name in values.keys() | before.keys() if values.get(name) != before.get(name)}
         self._panel = values
+        if self._state.source is not self._source:
+            # Another source drops the curve, and is told of after that.
+            self._curve = before["automation"]
+            return
         # The first mask comes by itself, and so does what another recording brings with it.
-        if not changed or self._opening or (_MASK in changed and before[_MASK] is None):
+        if not changed or self._opening or (MASK in changed and before[MASK] is None):
             return
         first = {name: before.get(name) for name in changed}
         second = {name: values.get(name) for name in changed}
-        self.stack.push(_PanelStep(self, first, second, self._state.steer))
+        self.stack.push(PanelStep(self, first, second, self._state.steer))
 
     def _note_source(self) -> None:
-        before, now = self._transcript, _transcript(self._state)
-        self._transcript = now
-        if before is None or now is None or before.clip is not now.clip:
+        before, now = self._source, self._state.source
+        curve, self._curve = self._curve, None
+        self._source = now
+        if before is None or now is None or not now.is_of(before):
             self._opening = True
             QTimer.singleShot(0, self, self._opened)
-        elif before.reference != now.reference and not (self._applying or self._opening or self._read()):
-            self.stack.push(_TranscriptStep(self, now.clip, before.reference, now.reference))
+        elif self._applying or self._opening:
+            return
+        elif now.drawing.clip is not before.drawing.clip:
+            self.stack.push(RegionStep(self, before, now, curve, self._held()))
+        elif before.reference != now.reference and not self._read():
+            self.stack.push(TranscriptStep(self, now.drawing.clip, before.reference, now.reference))
+
+    def _held(self) -> dict[str, LaneContent | None]:
+        """What the lanes hold, as far as it can come back."""
+        return {lane: self._state.lanes[lane] for lane in TAKE_LANES}
 
     def _read(self) -> bool:
         """Whether the transcript is what the model read: nobody changed anything."""
@@ -144,11 +189,11 @@ class History(QObject):
             names = [name for name in _MARKS if getattr(shown.take, name) != getattr(before, name)]
             first = {name: getattr(before, name) for name in names}
             second = {name: getattr(shown.take, name) for name in names}
-            self.stack.push(_MarkStep(self, shown, first, second))
+            self.stack.push(MarkStep(self, shown, first, second))
 
     def _note_removal(self, takes: tuple[ShownTake, ...], lanes: Mapping[str, LaneContent]) -> None:
         if takes and not self._applying:
-            self.stack.push(_RemovalStep(self, takes, lanes))
+            self.stack.push(RemovalStep(self, takes, lanes))
 
     def _note_lane(self, lane: str, before: LaneContent | None) -> None:
         content = self._state.lanes[lane]
@@ -156,102 +201,7 @@ class History(QObject):
         if not self._applying and not same:
             # A lane that was still rendering has nothing to come back to.
             kept = before if before is not None and before.shown is not None else None
-            self.stack.push(_LaneStep(self, lane, kept, content))
-
-
-class _Step(QUndoCommand):
-    """One entry; it was done already when it is pushed."""
-
-    def __init__(self, history: History, text: str) -> None:
-        super().__init__(text)
-        self.history = history
-        self._pushed = False
-
-    def redo(self) -> None:
-        """Do it again; the first call comes from the stack as it takes the step, and does nothing."""
-        if self._pushed:
-            self.again()
-        self._pushed = True
-
-    def again(self) -> None:
-        raise NotImplementedError
-
-
-class _PanelStep(_Step):
-    def __init__(self, history: History, first: dict[str, Any], second: dict[str, Any], steer: Steer) -> None:
-        super().__init__(history, panel_text(second, steer))
-        self.first, self.second = first, second
-        self.moment = time.monotonic()
-
-    def id(self) -> int:
-        return _PANEL
-
-    def undo(self) -> None:
-        self.history.restore_panel(self.first)
-
-    def again(self) -> None:
-        self.history.restore_panel(self.second)
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        """Take up a later change of the same values, so that a slider that was dragged is one step."""
-        if not isinstance(other, _PanelStep) or other.moment - self.moment > MERGE_SECONDS:
-            return False
-        if other.second.keys() != self.second.keys() or not all(map(_slides, self.second)):
-            return False
-        self.second, self.moment = other.second, other.moment
-        self.setText(other.text())
-        self.setObsolete(self.first == self.second)
-        return True
-
-
-class _TranscriptStep(_Step):
-    def __init__(self, history: History, clip: Clip, first: str | None, second: str | None) -> None:
-        super().__init__(history, "transcript")
-        self._clip, self._first, self._second = clip, first, second
-
-    def undo(self) -> None:
-        self.history.restore_transcript(self._clip, self._first)
-
-    def again(self) -> None:
-        self.history.restore_transcript(self._clip, self._second)
-
-
-class _MarkStep(_Step):
-    def __init__(self, history: History, shown: ShownTake, first: dict[str, Any], second: dict[str, Any]) -> None:
-        super().__init__(history, f"{' and '.join(second)} of take {shown.number}")
-        self._shown, self._first, self._second = shown, first, second
-
-    def undo(self) -> None:
-        self.history.restore_marks(self._shown, self._first)
-
-    def again(self) -> None:
-        self.history.restore_marks(self._shown, self._second)
-
-
-class _RemovalStep(_Step):
-    def __init__(self, history: History, takes: tuple[ShownTake, ...], lanes: Mapping[str, LaneContent]) -> None:
-        which = f"take {takes[0].number}" if len(takes) == 1 else f"{len(takes)} takes"
-        super().__init__(history, f"deleting {which}")
-        self._takes, self._lanes = takes, lanes
-
-    def undo(self) -> None:
-        self.history.restore_takes(self._takes, self._lanes)
-
-    def again(self) -> None:
-        self.history.remove_takes(self._takes)
-
-
-class _LaneStep(_Step):
-    def __init__(self, history: History, lane: str, first: LaneContent | None, second: LaneContent | None) -> None:
-        shown = second.shown if second is not None else None
-        super().__init__(history, f"take {shown.number} to {lane}" if shown is not None else f"lane {lane}")
-        self._lane, self._first, self._second = lane, first, second
-
-    def undo(self) -> None:
-        self.history.restore_lane(self._lane, self._first)
-
-    def again(self) -> None:
-        self.history.restore_lane(self._lane, self._second)
+            self.stack.push(LaneStep(self, lane, kept, content))
 
 
 class SpinBoxUndo(QObject):
@@ -271,63 +221,3 @@ class SpinBoxUndo(QObject):
             event.ignore()
             return True
         return False
-
-
-@dataclass(frozen=True, eq=False)
-class _Transcript:
-    clip: Clip
-    reference: str | None
-
-
-def _transcript(state: StudioState) -> _Transcript | None:
-    source = state.source
-    return _Transcript(source.drawing.clip, source.reference) if source is not None else None
-
-
-def panel_values(steer: Steer, mask: ShownMask | None) -> dict[str, Any]:
-    """The panel's values by name; those of a mapping one by one, such as ``strengths/angry``, without zeros."""
-    values: dict[str, Any] = {_MASK: mask}
-    for each in fields(steer):
-        value = getattr(steer, each.name)
-        if isinstance(value, Mapping):
-            values |= {f"{each.name}/{key}": item for key, item in value.items() if item}
-        else:
-            values[each.name] = value
-    return values
-
-
-def with_values(steer: Steer, values: Mapping[str, Any]) -> Steer:
-    """``steer`` with some values of ``panel_values`` put in; None takes a mapping's item away."""
-    changes: dict[str, Any] = {}
-    for name, value in values.items():
-        field, _, key = name.partition("/")
-        if key:
-            held = changes.setdefault(field, dict(getattr(steer, field)))
-            held.pop(key, None)
-            held.update({} if value is None else {key: value})
-        elif name != _MASK:
-            changes[field] = value
-    return replace(steer, **changes)
-
-
-def _slides(name: str) -> bool:
-    """Whether a value passes others on its way, as a slider's does."""
-    return "/" in name or name in ("layers", "seed", "automation")
-
-
-def panel_text(changed: Mapping[str, Any], steer: Steer) -> str:
-    """What was changed, in a few words: ``angry 0.50``, ``mode add``, ``mask``."""
-    for name in (_MASK, "mode", "target"):
-        if name in changed:
-            value = changed[name]
-            return f"mask {value.name}" if isinstance(value, ShownMask) else f"{name} {value or 'none'}"
-    strengths = {name.partition("/")[2]: value for name, value in changed.items() if name.startswith("strengths/")}
-    if strengths:
-        if not any(steer.strengths.values()):
-            return "reset of intensities"
-        if len(strengths) == 1:
-            ((emotion, value),) = strengths.items()
-            return f"{emotion} {strength(value or 0.0)}"
-        return "intensities"
-    first = next(iter(changed)).partition("/")[0]
-    return {"scope": "tokens", "automation": "curve"}.get(first, first.replace("_", " "))

@@ -18,7 +18,8 @@ from studio.gui.intensity import RANGES, measured_range
 from studio.gui.listening import Listener
 from studio.gui.measuring import Measurer
 from studio.gui.models.place import Changed, Place
-from studio.gui.state import LEARNED, LearnedFile, ShownMask, StudioState
+from studio.gui.shown import LEARNED, LearnedFile, ShownMask
+from studio.gui.state import StudioState
 from studio.gui.widgets.notices import Notice
 from studio.lalm.catalog import DEFAULT, find_model, load_model, ready
 from studio.lalm.consent import CodeOffer, ConsentNeeded
@@ -259,6 +260,10 @@ def load_named(context: JobContext, name: str = DEFAULT) -> Loaded:
 
 def _load(context: JobContext, name: str) -> Loaded:
     import torch  # noqa: F401 - the longest import of all, which the progress shows
+
+    # The window's thread needs these at the first take, and would wait for them then.
+    import studio.session.projectfolder
+    import studio.session.recovery  # noqa: F401
 
     context.progress(0.4)
     options = options_of(name)

@@ -29,28 +29,26 @@ from studio.gui.audition.steering import SteeringPanel
 from studio.gui.audition.transport import Transport
 from studio.gui.clips import ClipPlayer
 from studio.gui.filedialogs import FileDialogs
+from studio.gui.firststeps import first_steps
 from studio.gui.history import SpinBoxUndo
 from studio.gui.keys import ButtonKeys, Keys, KeysDialog
 from studio.gui.localize.heatmap import LocalizeView
 from studio.gui.localize.labels import labels_of
+from studio.gui.look import keep_look, restore_look
 from studio.gui.models.asking import ModelDialogs
 from studio.gui.playback import STARTING
 from studio.gui.projectdialogs import ProjectDialogs
 from studio.gui.recent import RecentFiles
-from studio.gui.state import TRACKS
 from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
-from studio.gui.tour import Stop, Tour
+from studio.gui.tour import Tour
 from studio.gui.widgets.layout import link
 from studio.gui.widgets.notices import Notice, NoticeBar, Offer
 
 if TYPE_CHECKING:
     # The wizard's pages are made when they are first asked for; the window opens without waiting for them.
     from studio.gui.wizard.wizard import FindNeurons
-
-LAYOUT_VERSION = 1
-OPTIONS = ("level_match", "auto_render", "auto_play")
 
 
 class MainWindow(QMainWindow):
@@ -83,13 +81,14 @@ class MainWindow(QMainWindow):
         self.project_dialogs = ProjectDialogs(self, studio.projects)
         self.files = FileDialogs(self, studio, self.library.takes, settings)
         studio.search.unfinished.remember_in(settings)
-        studio.projects.remember_in(settings)
+        studio.projects.memory.remember_in(settings)
         self._lay_out()
-        self.tour = Tour(self, self._stops, settings)
+        self.tour = Tour(self, lambda: first_steps(self), settings)
         self.recent = RecentFiles(QMenu("Open &recent", self), settings, studio.sources.open_file)
         self.actions_ = Actions(self)
         self._connect()
-        self._restore()
+        restore_look(self, settings)
+        self.actions_.sound.remember_in(settings)
         self.keys = Keys(self.actions_.named, settings, self)
         self._button_keys = ButtonKeys(self)
         self._undo_keys = SpinBoxUndo(self)
@@ -137,43 +136,6 @@ class MainWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
-    def _stops(self) -> tuple[Stop, ...]:
-        """What the tour shows: how a line becomes a take."""
-        self.show_workspace("audition")
-        library, steering = self.library, self.steering
-        buttons = (library.lines, library.open, library.record)
-        return (
-            Stop(
-                "A line to work on",
-                "Open or drop recordings, record one, or take a demo line. What is said goes below: word errors are "
-                "counted against it.",
-                (*buttons, library.sources, library.about, library.reference),
-            ),
-            Stop(
-                "Target and intensity",
-                "Choose a target emotion, then push its slider, or blend several. Every change renders by itself.",
-                (steering.targets, steering.modes, *steering.rows.values(), steering.scale),
-            ),
-            Stop(
-                "Hear the difference",
-                "The conversion without steering lands in A, the steered take in B. Play, and swap them at the same "
-                "position.",
-                (self.transport,),
-            ),
-            Stop(
-                "Many at once",
-                "Ladder renders several strengths, or every emotion, as a sheet to listen through; "
-                "auto finds the strongest intensity that keeps words and voice.",
-                (steering.render_button, steering.sheet_button),
-            ),
-            Stop(
-                "Keep the best",
-                "Every render is a take: rate it, name it, compare two, export. Work is saved as it is made; F1 lists "
-                "the keys.",
-                (library.takes_panel,),
-            ),
-        )
-
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -201,12 +163,7 @@ class MainWindow(QMainWindow):
             self._closing = True
             self.find_neurons().reject()
             return
-        self._settings.setValue("window/geometry", self.saveGeometry())
-        self._settings.setValue("window/layout", self.saveState(LAYOUT_VERSION))
-        self._settings.setValue("theme", self.theme.choice)
-        for name in OPTIONS:
-            self._settings.setValue(f"options/{name}", getattr(self.studio.state, name))
-        self._settings.setValue("options/tracks", ",".join(sorted(self.studio.state.tracks)))
+        keep_look(self, self._settings)
         self.hide()
         self.studio.close()
         super().closeEvent(event)
@@ -225,7 +182,7 @@ class MainWindow(QMainWindow):
                 text += f" Find neurons offers {len(folders) - 1} older as well."
             act = partial(self._take_up, folders[0])
             self._show_notice(Notice(text, kind="offer", offers=(Offer("Go on with it", act),)))
-        self.studio.projects.look_for_unsaved()
+        self.studio.projects.memory.offer()
 
     def _take_up(self, folder: Path) -> None:
         self.find_neurons().go_on_with(folder)
@@ -338,19 +295,6 @@ class MainWindow(QMainWindow):
         self._show_heard(playback.heard)
         self._show_sound()
         self._show_blocked()
-
-    def _restore(self) -> None:
-        self.resize(1280, 800)
-        geometry, layout = self._settings.value("window/geometry"), self._settings.value("window/layout")
-        if geometry is not None:
-            self.restoreGeometry(geometry)
-        if layout is not None:
-            self.restoreState(layout, LAYOUT_VERSION)
-        kept = {name: bool(self._settings.value(f"options/{name}", True, type=bool)) for name in OPTIONS}
-        self.studio.state.set_options(**kept)
-        tracks = str(self._settings.value("options/tracks", "waveform,pitch")).split(",")
-        self.studio.state.show_tracks(frozenset(TRACKS) & frozenset(tracks))
-        self.actions_.sound.remember_in(self._settings)
 
     def _show_notice(self, notice: Notice) -> None:
         self._notice_frame.show()

@@ -16,7 +16,8 @@ from studio.audio.clip import Clip
 from studio.engine import JobContext
 from studio.errors import Cancelled, StudioError
 from studio.gui.engine_thread import EngineThread
-from studio.gui.state import ShownTake, StudioState
+from studio.gui.shown import ShownTake
+from studio.gui.state import StudioState
 
 if TYPE_CHECKING:
     from studio.session.measures import Measures

@@ -15,7 +15,8 @@ from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.analysis import matched_gains
 from studio.gui.engine_thread import EngineThread, Failed
-from studio.gui.state import LANES, SOURCE, TAKE_LANES, A, B, StudioState
+from studio.gui.shown import LANES, SOURCE, TAKE_LANES, A, B
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 
 T = TypeVar("T")

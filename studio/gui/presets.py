@@ -11,7 +11,8 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.engine import JobContext
 from studio.gui.engine_thread import EngineThread
-from studio.gui.state import Steer, StudioState
+from studio.gui.shown import Steer
+from studio.gui.state import StudioState
 from studio.gui.steers import panel_document, read_panel
 from studio.gui.widgets.notices import Notice, Offer
 

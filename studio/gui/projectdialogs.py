@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, QStandardPaths
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from studio.gui.projects import SUFFIX, Projects
+from studio.gui.projectmemory import SUFFIX
+from studio.gui.projects import Projects
 
 
 class ProjectDialogs(QObject):
@@ -55,11 +56,11 @@ class ProjectDialogs(QObject):
 
     def _fill(self, menu: QMenu) -> None:
         menu.clear()
-        for path in self._projects.recent():
+        for path in self._projects.memory.recent():
             self._entry(menu, path.name.removesuffix(SUFFIX), path)
-        if self._projects.unsaved:
+        if self._projects.memory.unsaved:
             menu.addSeparator()
-        for each in self._projects.unsaved:
+        for each in self._projects.memory.unsaved:
             self._entry(menu, f"Unsaved: {each.question}", each.path)
         if menu.isEmpty():
             nothing = QAction("No project was saved yet", menu)
@@ -73,7 +74,7 @@ class ProjectDialogs(QObject):
         menu.addAction(action)
 
     def _place(self) -> str:
-        recent = self._projects.recent()
+        recent = self._projects.memory.recent()
         if recent:
             return str(recent[0].parent)
         return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation) or str(Path.home())

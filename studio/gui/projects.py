@@ -10,33 +10,29 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QSettings, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.audio.clip import Clip
 from studio.engine import JobContext
 from studio.errors import StudioError
 from studio.gui.engine_thread import EngineThread
 from studio.gui.loading import ModelKeeper
+from studio.gui.projectmemory import SUFFIX, ProjectMemory
 from studio.gui.renders import content_of
 from studio.gui.reopening import Reopened, reopen
-from studio.gui.state import TAKE_LANES, Source, StudioState
+from studio.gui.shown import TAKE_LANES, Source
+from studio.gui.state import StudioState
 from studio.gui.steers import panel_document
-from studio.gui.widgets.notices import Notice, Offer
+from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:
     # The session's modules reach torch; the window opens without waiting for it.
     from studio.session.project import Project
     from studio.session.projectfolder import ProjectFolder
-    from studio.session.recovery import Recoverable
-
-SUFFIX = ".esnstudio"
-"""As in ``studio.session.project``, which reaches torch."""
 
 REST_MILLISECONDS = 1000
 """How long changes other than new takes must rest before they are written."""
 
-MOST_RECENT = 8
-_OPEN = "projects/open"
 _OPENING = "line"
 """Slot of opening: shared with demo lines, so that of a project and a line asked for the newer is shown."""
 
@@ -61,7 +57,9 @@ class Projects(QObject):
         self._state = state
         self._chores = chores
         self._keeper = keeper
-        self._settings: QSettings | None = None
+        self.memory = ProjectMemory(chores, self.open)
+        self.memory.notice.connect(self.notice)
+        self.memory.changed.connect(self.changed)
         self._folder: ProjectFolder | None = None
         self._sources: dict[Clip, Source] = {}
         self._unwritten = False
@@ -70,7 +68,6 @@ class Projects(QObject):
         self._jobs = 0
         self.path: Path | None = None
         self.opening = False
-        self.unsaved: list[Recoverable] = []
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MILLISECONDS)
@@ -87,24 +84,6 @@ class Projects(QObject):
     def name(self) -> str:
         """The project's name; empty while it has none."""
         return self.path.name.removesuffix(SUFFIX) if self.path is not None else ""
-
-    def remember_in(self, settings: QSettings) -> None:
-        """Keep the list of recent projects there."""
-        self._settings = settings
-
-    def recent(self) -> list[Path]:
-        """Projects opened or saved lately, the latest first; those that are gone are left out."""
-        kept = self._settings.value("projects/recent") if self._settings is not None else None
-        names = [kept] if isinstance(kept, str) else list(kept or [])
-        return [path for path in map(Path, map(str, names)) if path.is_dir()]
-
-    def look_for_unsaved(self) -> None:
-        """Offer work that was never saved, and the project a crash left open, once, in the background."""
-        left = str(self._settings.value(_OPEN, "")) if self._settings is not None else ""
-        if left:
-            self._note_open(None)
-            self._chores.submit("abandoned", partial(_abandoned, Path(left)), self._offer_abandoned)
-        self._chores.submit("unsaved", _recoverable, self._offer)
 
     def open(self, path: Path) -> None:
         """Open a project, or take up unsaved work; a project that cannot be opened leaves everything as it was."""
@@ -156,7 +135,7 @@ class Projects(QObject):
         left = len(self._state.takes) if self.path is None else 0
         self._leave()
         self._folder, self.path = None, None
-        self._note_open(None)
+        self.memory.note_open(None)
         self._adopting = True
         self._state.replace_takes([])
         self._adopting = False
@@ -169,7 +148,7 @@ class Projects(QObject):
 
     def close(self) -> None:
         """Write what is not written yet and let the folder go; after the workers have ended."""
-        self._note_open(None)
+        self.memory.note_open(None)
         if self._folder is None:
             return
         try:
@@ -196,7 +175,10 @@ class Projects(QObject):
         self._touch()
 
     def _see_sources(self) -> None:
-        self._sources |= {each.drawing.clip: each for each in self._state.sources}
+        # Recordings that were closed, and of which there is no take, leave memory.
+        wanted = {shown.source for shown in self._state.takes}
+        kept = {clip: each for clip, each in self._sources.items() if clip in wanted}
+        self._sources = kept | {each.drawing.clip: each for each in self._state.sources}
         self._touch()
 
     def _write(self, done: Callable[[Any], None] | None = None) -> None:
@@ -238,11 +220,13 @@ class Projects(QObject):
         state = self._state
         takes = tuple(NumberedTake(shown.number, shown.take) for shown in state.takes)
         clips = {each.take.source: each.take for each in takes}
+        # A take that was deleted and came back may be of a recording that was closed meanwhile.
+        origins = {shown.source: shown.origin for shown in state.takes}
         sources = {clip: ProjectSource(clip, clip.name, take.reference) for clip, take in clips.items()}
         listed = [*state.sources, *([state.source] if state.source is not None else [])]
         wanted = [*sources, *(each.drawing.clip for each in listed)]
         for clip in wanted:
-            known = self._sources.get(clip)
+            known = self._sources.get(clip) or origins.get(clip)
             if known is not None:
                 sources[clip] = ProjectSource(clip, known.name, known.reference, known.demo)
         opened = list(sources).index(state.source.drawing.clip) if state.source is not None else None
@@ -263,8 +247,8 @@ class Projects(QObject):
         self._folder, self.path = folder, folder.path
         if old is not None:
             self._submit("let go", lambda _context: _let_go(old, discarded=unsaved), lambda _none: None)
-        self._remember(folder.path)
-        self._note_open(folder.path)
+        self.memory.add(folder.path)
+        self.memory.note_open(folder.path)
         self.changed.emit()
         text = f"Saved as {folder.path}; from now on every take is written there at once."
         self.notice.emit(Notice(text, kind="info"))
@@ -279,7 +263,7 @@ class Projects(QObject):
         if folder is not None:
             project, unsaved = self._snapshot(), self.path is None
             self._submit("leave", lambda _context: _finish(folder, project, unsaved=unsaved), lambda _none: None)
-            self._submit("unsaved", _recoverable, self._know_unsaved)
+            self.memory.look()
 
     def _adopt(self, reopened: Reopened) -> None:
         from studio.session.recovery import is_unsaved
@@ -306,9 +290,9 @@ class Projects(QObject):
         unsaved = is_unsaved(reopened.folder.path)
         self.path = None if unsaved else reopened.folder.path
         self._unwritten = False
-        self._note_open(self.path)
+        self.memory.note_open(self.path)
         if not unsaved:
-            self._remember(reopened.folder.path)
+            self.memory.add(reopened.folder.path)
         self._set_opening(False)
         self.changed.emit()
         self.adopted.emit()
@@ -327,52 +311,6 @@ class Projects(QObject):
     def _set_opening(self, opening: bool) -> None:
         self.opening = opening
         self.opening_changed.emit()
-
-    def _remember(self, path: Path) -> None:
-        if self._settings is not None:
-            names = [str(path), *(str(each) for each in self.recent() if each != path)]
-            self._settings.setValue("projects/recent", names[:MOST_RECENT])
-
-    def _note_open(self, path: Path | None) -> None:
-        """Which project is open, for the next start, should this one end without closing it."""
-        if self._settings is not None:
-            self._settings.setValue(_OPEN, str(path) if path is not None else "")
-
-    def _offer_abandoned(self, path: Path | None) -> None:
-        if path is not None:
-            name = path.name.removesuffix(SUFFIX)
-            text = f"The studio ended while “{name}” was open; every take of it is kept. Open it again?"
-            self.notice.emit(Notice(text, kind="offer", offers=(Offer("Open it", partial(self.open, path)),)))
-
-    def _know_unsaved(self, found: list[Recoverable]) -> None:
-        self.unsaved = found
-        self.changed.emit()
-
-    def _offer(self, found: list[Recoverable]) -> None:
-        self._know_unsaved(found)
-        if not found:
-            return
-        newest = found[0]
-        offered = str(self._settings.value("projects/offered", "")) if self._settings is not None else ""
-        if newest.path.name > offered:
-            if self._settings is not None:
-                self._settings.setValue("projects/offered", newest.path.name)
-            text = f"The last session was never saved. Recover the {newest.question}?"
-            act = partial(self.open, newest.path)
-            self.notice.emit(Notice(text, kind="offer", offers=(Offer("Recover", act),)))
-
-
-def _recoverable(_context: JobContext) -> list[Recoverable]:
-    from studio.session.recovery import recoverable
-
-    return recoverable()
-
-
-def _abandoned(path: Path, _context: JobContext) -> Path | None:
-    """The project, if it is still there and no other window has it open."""
-    from studio.session.recovery import is_held
-
-    return path if path.is_dir() and not is_held(path) else None
 
 
 def _prune() -> None:

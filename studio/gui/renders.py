@@ -20,7 +20,8 @@ from studio.gui.formats import clock, steering_summary
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.playback import Playback
 from studio.gui.recovery import Recovery
-from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
+from studio.gui.shown import LaneContent, ShownMask, ShownTake, Source, Steer
+from studio.gui.state import StudioState
 from studio.gui.widgets.notices import Notice
 from studio.gui.words import Word, words_of
 

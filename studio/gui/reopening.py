@@ -8,17 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QObject
 
 from studio.audio.clip import Clip
-from studio.audio.peaks import PeakPyramid
 from studio.engine import JobContext
 from studio.errors import Cancelled, StudioError
-from studio.gui.analysis import LONGEST_PITCH_SECONDS, Drawing, draw
+from studio.gui.analysis import LONGEST_PITCH_SECONDS, Drawing, draw, outline
 from studio.gui.engine_thread import EngineThread
 from studio.gui.loading import read_mask
-from studio.gui.state import LaneContent, ShownMask, ShownTake, Source, Steer, StudioState
+from studio.gui.shown import LaneContent, ShownMask, ShownTake, Source, Steer
+from studio.gui.state import StudioState
 from studio.gui.steers import read_panel, steer_of
 from studio.gui.words import words_of
 
@@ -64,7 +63,7 @@ def reopen(path: Path, info: ModelInfo | None, context: JobContext) -> Reopened:
             take = each.take
             steer = steer_of(take.settings).canonical()
             mask = masks.get(take.settings.mask_sha or "")
-            drawing = _peaks_only(take.audio)
+            drawing = outline(take.audio)
             origin = sources[take.source]
             takes.append(ShownTake(each.number, take, steer, drawing, words_of(take), take.source, mask, origin))
             context.progress((number + 1) / len(project.takes))
@@ -98,10 +97,6 @@ def _masks(places: Mapping[str, Path], info: ModelInfo | None) -> tuple[dict[str
         except StudioError as error:
             problems.append(str(error))
     return masks, problems
-
-
-def _peaks_only(clip: Clip) -> Drawing:
-    return Drawing(clip, PeakPyramid(clip.samples), float(np.max(np.abs(clip.samples), initial=0.0)))
 
 
 class LatePitch(QObject):

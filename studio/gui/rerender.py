@@ -12,7 +12,7 @@ from studio.gui.asking import vectors_of
 from studio.gui.engine_thread import EngineThread
 from studio.gui.loading import Loaded, ModelKeeper
 from studio.gui.recovery import Recovery
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 from studio.gui.widgets.notices import Notice
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,15 +11,21 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from studio.audio.clip import Clip
 from studio.audio.files import load_clip
 from studio.engine import JobContext
-from studio.gui.analysis import draw
+from studio.errors import Cancelled
+from studio.gui.analysis import Drawing, draw, outline
 from studio.gui.engine_thread import EngineThread
-from studio.gui.state import Source, StudioState
+from studio.gui.shown import Arriving, Source
+from studio.gui.state import StudioState
 from studio.paths import resources_dir
 
 LONGEST_SECONDS = 3600.0
 """Longer files are refused before anything is decoded: nobody auditions an hour of speech here."""
+
+SHOW_SECONDS = 0.1
+"""How long a file is read before what was read of it is shown, and between two such looks."""
 
 SHORTEST_REGION = 0.2
 """Seconds; a region is at least this long."""
@@ -73,9 +80,10 @@ class Sources(QObject):
             # Every file has a slot of its own: none ever replaces another.
             self._worker.submit(
                 f"file {self._batches} {number}",
-                partial(_read, path),
+                partial(read_file, path),
                 partial(self._take_file, path, first=number == 0),
                 failed=partial(self._refuse_file, path),
+                event=self._state.set_arriving if number == 0 else None,
             )
         self.opening_changed.emit()
 
@@ -122,6 +130,7 @@ class Sources(QObject):
 
     def _end_opening(self, path: Path) -> None:
         self.opening.remove(path)
+        self._state.set_arriving(None)
         self.opening_changed.emit()
 
     def _list_demo_lines(self, lines: Sequence[DemoLine]) -> None:
@@ -145,8 +154,22 @@ class Sources(QObject):
         self._state.set_steer(replace(self._state.steer, content=content))
 
 
-def _read(path: Path, _context: JobContext) -> Source:
-    return read_file(path)
+class _Progress:
+    """Hands on what was read of a file, now and then; gives up when nobody waits for it any more."""
+
+    def __init__(self, name: str, context: JobContext) -> None:
+        self.drawing: Drawing | None = None
+        self._name = name
+        self._context = context
+        self._shown = time.monotonic()
+
+    def __call__(self, clip: Clip, seconds: float) -> None:
+        if self._context.cancelled():
+            raise Cancelled
+        if time.monotonic() - self._shown >= SHOW_SECONDS:
+            self.drawing = outline(clip, self.drawing)
+            self._context.event(Arriving(self._name, self.drawing, seconds))
+            self._shown = time.monotonic()
 
 
 def line_name(line: DemoLine) -> str:
@@ -170,10 +193,11 @@ def read_line(line: DemoLine) -> Source:
     return Source(draw(clip), line_name(line), line.text, demo=True)
 
 
-def read_file(path: Path) -> Source:
-    """A sound file, drawn."""
-    clip = load_clip(path, LONGEST_SECONDS, "the studio")
-    return Source(draw(clip), path.name, None)
+def read_file(path: Path, context: JobContext) -> Source:
+    """A sound file, drawn; while it is read, ``context`` gets an ``Arriving`` every ``SHOW_SECONDS``."""
+    progress = _Progress(path.name, context)
+    clip = load_clip(path, LONGEST_SECONDS, "the studio", progress)
+    return Source(draw(clip, progress.drawing), path.name, None)
 
 
 def same_recording(first: Source, second: Source) -> bool:

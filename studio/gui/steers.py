@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from studio.gui.asking import settings_of
-from studio.gui.state import LEARNED, LearnedFile, Steer
+from studio.gui.shown import LEARNED, LearnedFile, Steer
 
 if TYPE_CHECKING:
     from studio.session.settings import RenderSettings

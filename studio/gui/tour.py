@@ -154,7 +154,8 @@ class Callout(QFrame):
         self.back.setVisible(place > 0)
         self.skip.setVisible(not last)
         self.next.setText("Done" if last else "Next")
-        # A wrapped text tells its height only for a width that is known.
+        # A wrapped text tells its height only for a width that is known, and never less than the last one's.
+        self.text.setMinimumHeight(0)
         self.text.setFixedHeight(self.text.heightForWidth(_WIDTH - 32))
         self.adjustSize()
 

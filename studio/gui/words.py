@@ -54,6 +54,16 @@ def take_wer(take: Take) -> tuple[str, bool]:
     return text, any(rate > HIGHEST_WER for _, rate in known)
 
 
+def take_measures(take: Take) -> str:
+    """What was measured of a take, in one line: word errors, length, naturalness, likeness of the voice."""
+    parts = [take_wer(take)[0], f"{take.audio.seconds:.2f}\N{NO-BREAK SPACE}s"]
+    if take.naturalness is not None:
+        parts.append(f"nat.\N{NO-BREAK SPACE}{take.naturalness:.1f}")
+    if take.similarity is not None:
+        parts.append(f"voice\N{NO-BREAK SPACE}{take.similarity:.2f}")
+    return "  ".join(filter(None, parts))
+
+
 def take_flags(take: Take) -> str:
     """A take's flags in short form."""
     return ", ".join(str(flag) for flag in take.flags)

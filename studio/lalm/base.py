@@ -36,10 +36,10 @@ class ModelInfo:
 
     ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curve_in_words``: generated tokens are
     in step with the words, not with time; an intensity curve then changes from word to word, each word of the
-    transcript taking an equal share of the source's length. ``overlaps``: several threads may call ``convert`` at once,
-    which is faster than one call after the other. ``emosteer_sites``: the path of a module whose input learned vectors
-    can shift, and its width. ``layer_labels`` maps a module to what is to be said of each of its layers; neighbours of
-    one label belong together.
+    transcript taking an equal share of the source's length. ``follows_curve``: it follows one at all. ``overlaps``:
+    several threads may call ``convert`` at once, which is faster than one call after the other. ``emosteer_sites``: the
+    path of a module whose input learned vectors can shift, and its width. ``layer_labels`` maps a module to what is to
+    be said of each of its layers; neighbours of one label belong together.
     """
 
     model_id: str
@@ -53,6 +53,7 @@ class ModelInfo:
     streams: bool = False
     batches: bool = False
     curve_in_words: bool = False
+    follows_curve: bool = True
     overlaps: bool = False
     emosteer_sites: dict[str, int] = field(default_factory=dict)
     layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class ConversionRequest:
     ``seed`` None decodes greedily; otherwise the row samples with a generator of its own, so its result does not
     depend on the rows beside it. ``steering`` (of neurons) and ``emosteer`` (by learned vectors) may act together;
     where each is None or asks for nothing but zeros, the row is the baseline. ``text`` is the source's transcript, for
-    models that speak a text and cannot listen.
+    models that speak a text and cannot listen, and for a curve in words (``ModelInfo.curve_in_words``).
     """
 
     source: Clip

@@ -174,8 +174,8 @@ class GuestLALM:
 
 
 def with_gates(info: ModelInfo, sites: Mapping[str, Site]) -> ModelInfo:
-    """What a model is, with the widths of the gates that were found in it."""
-    return replace(info, gates={name: site.widths for name, site in sites.items()})
+    """What a model is, with the widths of the gates that were found in it; guests follow no intensity curve."""
+    return replace(info, gates={name: site.widths for name, site in sites.items()}, follows_curve=False)
 
 
 def listen(request: ConversionRequest, info: ModelInfo) -> FloatArray:

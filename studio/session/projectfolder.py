@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import studio
 from studio.atomic import reason, write_json
@@ -38,8 +39,10 @@ class ProjectFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: FolderLock | None = None
-        self._files: dict[Clip, str] = {}
-        self._digests: dict[Clip, str] = {}
+        # Weak: sound of a take that was deleted for good does not stay in memory because it is on disk.
+        self._files: WeakKeyDictionary[Clip, str] = WeakKeyDictionary()
+        self._digests: WeakKeyDictionary[Clip, str] = WeakKeyDictionary()
+        self._written: set[str] = set()
         self._unread: dict[str, list[dict[str, Any]]] = {"takes": [], "sources": []}
 
     @classmethod
@@ -56,7 +59,8 @@ class ProjectFolder:
         except BaseException:
             folder.close()
             raise
-        folder._files = dict(opened.files)
+        folder._files = WeakKeyDictionary(opened.files)
+        folder._written = set(opened.files.values())
         folder._unread = {kind: list(records) for kind, records in opened.unread.items()}
         return folder, opened
 
@@ -101,10 +105,9 @@ class ProjectFolder:
         """Delete the sound of takes and sources this folder held and ``project`` does not."""
         kept = {source.clip for source in project.sources} | {each.take.audio for each in project.takes}
         files = {self._files[clip] for clip in kept if clip in self._files}
-        for clip in [clip for clip in self._files if clip not in kept]:
-            file = self._files.pop(clip)
-            if file not in files:
-                (self.path / file).unlink(missing_ok=True)
+        for file in self._written - files:
+            (self.path / file).unlink(missing_ok=True)
+        self._written &= files
 
     def close(self) -> None:
         """Let the folder go; may be called again."""
@@ -147,6 +150,7 @@ class ProjectFolder:
             raise StudioError(f"'{folder}' cannot be made: {reason(error)}.") from error
         file = save_lossless(folder, stem, clip).relative_to(self.path).as_posix()
         self._files[clip] = file
+        self._written.add(file)
         return file
 
     def _digest(self, clip: Clip) -> str:

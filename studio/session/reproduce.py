@@ -82,6 +82,7 @@ def render_again(
         [settings],
         mask=mask if settings.steers_neurons else None,
         vectors=vectors,
+        reference=take.reference,
         progress=progress,
         cancelled=cancelled,
     )[0]

@@ -227,7 +227,7 @@ def step_by_step(subject: Subject, turns: int) -> Figures:
                             subject.taps.positions(None, True)
                         subject.model(token, past_key_values=cache, use_cache=True).logits.argmax(-1)
                         took = now(subject.device) - began
-                        cache.crop(PROMPT)
+                        cache.crop(-1)
                 figures[name].append(took)
     return figures
 
@@ -333,10 +333,10 @@ def full_size() -> tuple[nn.Module, list[nn.Module], int]:
 def everything(subject: Subject, rounds: int, turns: int) -> None:
     """Print all of one model at one batch size."""
     hook_cost(subject)
+    compare(step_by_step(subject, turns), f"{turns} single steps in turn")
     steps, wholes = measure(subject, rounds)
     report(steps, subject.batch)
     compare(wholes, "whole generations")
-    compare(step_by_step(subject, turns), f"{turns} single steps in turn")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

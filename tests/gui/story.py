@@ -24,7 +24,7 @@ from studio.gui.audition.takerow import TakeDelegate
 from studio.gui.export_dialog import ExportDialog
 from studio.gui.loading import load_default
 from studio.gui.projects import REST_MILLISECONDS
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 from tests.gui.driving import choose_target, drag_slider, key, press
 from tests.gui.scenes import Stage
 

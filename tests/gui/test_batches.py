@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QMouseEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.audio.clip import Clip
 from studio.gui import batches
 from studio.gui.audition.sheet import SheetDialog
 from studio.gui.main_window import MainWindow
@@ -40,9 +43,10 @@ def test_a_ladder_rises_to_the_end_of_the_strong_zone(
     assert strengths == [{}, {"angry": 0.333}, {"angry": 0.667}, {"angry": 1.0}]
     assert "angry 0.33" in str(sheet.model.data(sheet.model.index(0, 1), Qt.ItemDataRole.AccessibleTextRole))
     assert len(window.studio.state.takes) == 1, "a sheet makes no takes before one is kept"
-    row = sheet.table.visualRect(sheet.model.index(0, 3)).center()
-    colour = sheet.table.viewport().grab().toImage().pixelColor(row)
-    assert colour.isValid()
+    image = sheet.table.viewport().grab().toImage()
+    corners = [sheet.table.visualRect(sheet.model.index(0, step)).bottomLeft() + QPoint(7, -7) for step in (0, 1, 3)]
+    grounds = [image.pixelColor(corner).red() for corner in corners]
+    assert grounds[0] < grounds[1] < grounds[2], "the surer the judge hears anger, the more a cell has of its colour"
 
 
 def test_arrows_move_and_enter_keeps_a_cell_once(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> None:
@@ -60,6 +64,34 @@ def test_arrows_move_and_enter_keeps_a_cell_once(qtbot: QtBot, window: MainWindo
     assert takes[1].steer.strengths == {"angry": 0.5}
     assert takes[1].number == 2
     assert "Kept as take 2" in sheet.note.toolTip() + sheet.note.text()
+
+
+def test_a_cell_under_the_mouse_plays_once_the_mouse_rests(
+    qtbot: QtBot, window: MainWindow, sheet: SheetDialog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[Clip] = []
+    monkeypatch.setattr(window.clips, "play", played.append)
+    assert sheet.table.grab().toImage() != rendered_image(qtbot, window, sheet), "an empty sheet says what to do"
+    table, cells = sheet.table, sheet.model.sheet.cells[0]  # type: ignore[union-attr]
+    played.clear()
+    for column in (1, 3):
+        hover(table.viewport(), table.visualRect(sheet.model.index(0, column)).center())
+    qtbot.waitUntil(lambda: len(played) == 1, timeout=PATIENCE)
+    assert played[0] is cells[3].take.audio, "what the mouse only passed stays silent"
+
+
+def hover(widget: QWidget, at: QPoint) -> None:
+    """Move over a widget with no button held; on a screen of its own another window may lie above it."""
+    place, none = QPointF(at), Qt.MouseButton.NoButton
+    moved = QMouseEvent(
+        QEvent.Type.MouseMove, place, widget.mapToGlobal(place), none, none, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(widget, moved)
+
+
+def rendered_image(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> QImage:
+    rendered(qtbot, window, sheet)
+    return sheet.table.grab().toImage()
 
 
 def test_every_emotion_is_its_rows_target(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -89,7 +89,15 @@ def test_a_take_follows_the_curve_and_shows_it(qtbot: QtBot, window: MainWindow,
     assert steering.automation.points == state.steer.automation
     take = state.takes[-1]
     assert take.take.settings.automation == steering.automation
-    assert "curve" in window.lanes.lanes["B"].title.toolTip() or "curve" in window.lanes.lanes["B"].title.text()
+    lane_b = window.lanes.lanes["B"]
+    assert "curve" in lane_b.title.whole_text()
+    state.show_tracks(frozenset())
+    with_curve = lane_b.canvas.grab().toImage()
+    lane_b.canvas.show_curve(None, 0)
+    assert lane_b.canvas.grab().toImage() != with_curve, "the curve it was made with is drawn over the take"
+    window.studio.renders.assign(1, "B")
+    window.studio.renders.assign(3, "B")
+    assert lane_b.canvas.grab().toImage() == with_curve, "and again whenever the take is shown"
 
 
 def test_a_level_curve_at_full_strength_is_no_curve(window: MainWindow) -> None:
@@ -103,10 +111,11 @@ def test_another_recording_starts_without_the_curve(qtbot: QtBot, window: MainWi
     set_point(lane, 0.5, 0.3)
     before = state.source
     assert state.steer.automation is not None
+    with_curve = lane.grab().toImage()
     state.set_source(before)
     assert curve_of(window) is None
     assert lane.points == ()
-    assert lane.grab().toImage().pixelColor(QPoint(2, 2)).isValid()
+    assert lane.grab().toImage() != with_curve
 
 
 def test_points_snap_to_words_where_the_model_keeps_step_with_words(
@@ -129,6 +138,18 @@ def test_points_snap_to_words_where_the_model_keeps_step_with_words(
     state.set_reference(None)
     set_point(lane, 4.5 * word, 0.5)
     assert times_of(window)[-1] == pytest.approx(4.5 * word, abs=0.02), "nothing to snap to"
+
+
+def test_where_a_model_follows_no_curve_the_lane_says_so(
+    open_window: Callable[[Loader], MainWindow], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = open_window(loader(StandIn(info=replace(INFO, follows_curve=False)), tmp_path / "masks"))
+    state, lane = window.studio.state, lane_of(window)
+    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    assert not lane.isEnabled()
+    assert lane.toolTip() == "Stand-in follows no intensity curve"
+    set_point(lane, 0.5, 1.0)
+    assert curve_of(window) is None
 
 
 def times_of(window: MainWindow) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from studio.gui import history as history_module
-from studio.gui.history import panel_values, with_values
+from studio.gui import historysteps
+from studio.gui.historysteps import panel_values, with_values
 from studio.gui.main_window import MainWindow
-from studio.gui.state import ShownTake, Steer
+from studio.gui.shown import ShownTake, Steer
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -79,7 +80,7 @@ def test_steering_is_undone_and_redone_step_by_step(window: MainWindow) -> None:
 
 
 def test_a_dragged_slider_is_one_step(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MERGE_SECONDS", 60.0)
+    monkeypatch.setattr(historysteps, "MERGE_SECONDS", 60.0)
     drag_slider(window, "angry", 0.4)
     drag_slider(window, "angry", 0.8)
     assert len(texts(window)) == 1
@@ -91,7 +92,7 @@ def test_a_dragged_slider_is_one_step(window: MainWindow, monkeypatch: pytest.Mo
 
 
 def test_later_moves_of_a_slider_are_steps_of_their_own(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MERGE_SECONDS", -1.0)
+    monkeypatch.setattr(historysteps, "MERGE_SECONDS", -1.0)
     slider = window.steering.rows["angry"].slider
     for value in (0.4, 0.8, 0.4):
         window.steering.rows["angry"].value.setValue(value)
@@ -128,7 +129,7 @@ def test_another_mask_is_undone_with_what_it_took_away(qtbot: QtBot, window: Mai
 def test_undoing_a_change_shows_the_take_from_before(
     qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_module, "MERGE_SECONDS", 60.0)
+    monkeypatch.setattr(historysteps, "MERGE_SECONDS", 60.0)
     window.studio.history.clear()
     drag_slider(window, "angry", 1.0)
     wait_for_takes(qtbot, window, 3)
@@ -195,6 +196,86 @@ def test_taking_a_take_to_a_lane_is_undone(window: MainWindow, two_takes: list[S
     assert in_lane(window, "B") is two_takes[0]
     undo(window)
     assert in_lane(window, "B") is two_takes[1]
+
+
+@pytest.fixture
+def trimmed(qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake]) -> MainWindow:
+    """A demo line with two takes and a curve, then trimmed to its first second."""
+    state = window.studio.state
+    state.set_options(auto_render=False)
+    state.set_steer(replace(state.steer, automation=((0.2, 0.5), (0.9, 1.0))))
+    window.studio.axis.set_loop((0.0, 1.0))
+    key(window, Qt.Key.Key_T, CONTROL)
+    qtbot.waitUntil(lambda: _region(window) == pytest.approx((0.0, 1.0)), timeout=PATIENCE)
+    return window
+
+
+def _curve(window: MainWindow) -> list[tuple[float, float]]:
+    """What the panel holds, which is what the lane shows."""
+    points = list(window.studio.state.steer.automation or ())
+    assert points == list(window.lanes.curve.points)
+    return points
+
+
+def _region(window: MainWindow) -> tuple[float, float] | None:
+    source = window.studio.state.source
+    return source.region if source is not None else None
+
+
+def test_a_curve_is_undone_and_redone(window: MainWindow) -> None:
+    lane = window.lanes.curve
+    for point in ((0.5, 1.0), (1.0, 0.2)):
+        QTest.mouseClick(lane, Qt.MouseButton.LeftButton, pos=lane.x_y(point).toPoint())
+    drawn = _curve(window)
+    assert len(drawn) == 2
+    assert set(texts(window)) == {"curve"}
+    for _ in texts(window):
+        undo(window)
+    assert _curve(window) == []
+    while window.actions_.named["Redo"].isEnabled():
+        redo(window)
+    assert _curve(window) == drawn
+
+
+def test_a_region_is_undone_with_its_curve_and_lanes(trimmed: MainWindow, two_takes: list[ShownTake]) -> None:
+    window = trimmed
+    region = _region(window)
+    assert texts(window)[-1] == "region"
+    assert in_lane(window, "A") is None
+    assert _curve(window) == []
+    undo(window)
+    assert _region(window) is None
+    assert [in_lane(window, lane) for lane in "AB"] == two_takes
+    assert _curve(window) == [(0.2, 0.5), (0.9, 1.0)]
+    assert window.studio.axis.length == pytest.approx(two_takes[0].source.seconds, abs=0.5)
+    redo(window)
+    assert _region(window) == region
+    assert _curve(window) == []
+    undo(window)
+    undo(window)
+    assert _curve(window) == [], "the step before is the curve's"
+
+
+def test_what_was_said_of_a_region_comes_back_with_it(trimmed: MainWindow) -> None:
+    window, state = trimmed, trimmed.studio.state
+    state.set_reference("the old", read=True)
+    undo(window)
+    assert window.library.reference.toPlainText() == "the old house is ready and you know it"
+    redo(window)
+    assert window.library.reference.toPlainText() == "the old"
+    assert state.source is not None
+    assert state.source.read
+
+
+def test_a_region_is_undone_in_the_list_while_another_recording_is_open(qtbot: QtBot, trimmed: MainWindow) -> None:
+    window, studio = trimmed, trimmed.studio
+    line = studio.sources.demo_lines[5]
+    studio.sources.open_line(line)
+    qtbot.waitUntil(lambda: _open(window).startswith(line.id), timeout=PATIENCE)
+    undo(window)
+    assert _open(window).startswith(line.id)
+    assert [source.region for source in studio.state.sources] == [None, None]
+    assert window.library.sources.count() == 2
 
 
 def test_opening_a_recording_is_no_step_and_old_steps_keep_to_what_they_changed(

@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 from studio.esn.mask import EsnMask
 from studio.gui.localize.heatmap import HeatmapView
 from studio.gui.localize.labels import labels_of, spans
-from studio.gui.state import ShownMask, StudioState
+from studio.gui.shown import ShownMask
+from studio.gui.state import StudioState
 from studio.lalm.base import ModelInfo
 
 LABELS = ("text and speech",) * 22 + ("text only",) * 6

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.esn.emosteer import EmoVectors
 from studio.gui.main_window import MainWindow
-from studio.gui.state import LearnedFile, Steer
+from studio.gui.shown import LearnedFile, Steer
 from studio.gui.steers import panel_document, read_panel, steer_of
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, press, wait_for_takes
 from tests.gui.standin import StandIn
@@ -65,6 +65,12 @@ def test_emotions_that_were_not_learned_say_so(window: MainWindow, learned: Path
     assert window.steering.first.toolTip() == "Learned vectors have no layers"
     assert not window.steering.scope.button("generated").isEnabled()
     assert window.steering.scope.button("generated").toolTip() == "Learned vectors act on every token"
+    language = window.steering.module.button("language")
+    assert not language.isEnabled()
+    assert language.toolTip() == "Learned vectors act where they were learned, in no module of a mask"
+    press(window.steering.modes.button("gain"))
+    assert language.isEnabled()
+    assert language.toolTip().startswith("Steer the language model's decoder")
     press(window.steering.modes.button("gain"))
     assert rows["happy"].isEnabled()
     assert not window.steering.vectors_button.isVisible()

@@ -100,7 +100,7 @@ def test_a_project_is_saved_moved_and_reopened(
     assert state.source is not None
     assert state.source.demo
     assert again.studio.history.stack.count() == 0
-    assert [each.name for each in again.studio.projects.recent()] == [path.name]
+    assert [each.name for each in again.studio.projects.memory.recent()] == [path.name]
     qtbot.waitUntil(lambda: state.takes[0].drawing.pitch is not None, timeout=PATIENCE)
 
     wait_for_takes(qtbot, again, 2)
@@ -147,7 +147,7 @@ def test_after_a_crash_the_takes_are_offered_once(
     third.offer_to_go_on()
     settled(qtbot, third)
     assert texts(third) == [], "what was offered is not offered again"
-    assert [each.takes for each in third.studio.projects.unsaved] == [3], "but can be had from the menu"
+    assert [each.takes for each in third.studio.projects.memory.unsaved] == [3], "but can be had from the menu"
     (entry,) = [action for action in third.findChildren(QAction) if action.text().startswith("Unsaved: 3 takes")]
     entry.trigger()
     qtbot.waitUntil(lambda: len(third.studio.state.takes) == 3, timeout=PATIENCE)

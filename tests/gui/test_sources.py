@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -13,9 +15,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMenu
 from pytestqt.qtbot import QtBot
 
+from studio.audio.peaks import PeakPyramid
+from studio.gui import sources
 from studio.gui.main_window import MainWindow
 from studio.gui.recent import MOST, RecentFiles
-from studio.gui.state import Source
+from studio.gui.shown import Source
+from tests.audio.test_transcode import m4a
 from tests.gui.driving import PATIENCE, choose_target, drag, drag_slider, drop, key, press, wait_for_takes
 from tests.gui.standin import StandIn
 
@@ -75,6 +80,13 @@ def test_several_files_open_at_once_and_what_is_none_is_said(qtbot: QtBot, windo
     assert [("notes.wav" in notice.text) for notice in window.notices.waiting] == [True]
 
 
+def test_m4a_is_dropped_among_others(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    m4a(tmp_path / "memo.m4a")
+    open_and_wait(qtbot, window, recording(tmp_path / "a.wav"), tmp_path / "memo.m4a")
+    assert names(window)[1:] == ["a.wav", "memo.m4a"]
+    assert not window.notices.isVisible()
+
+
 def test_open_asks_for_several_and_one_that_is_open_is_not_listed_twice(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +135,66 @@ def test_takes_remember_their_source(qtbot: QtBot, window: MainWindow, tmp_path:
     assert lane is not None
     assert lane.shown is window.studio.state.takes[0]
     assert window.studio.state.takes[1].take.source_name == "a"
+
+
+# Long recordings
+
+
+def test_a_recording_is_shown_while_it_is_read(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "SHOW_SECONDS", 0.0)
+    lane, state, seen = window.lanes.lanes["source"], window.studio.state, []
+
+    def look() -> None:
+        if state.arriving is not None:
+            shown = (lane.title.toolTip() or lane.title.text(), lane.length.text(), lane.listen.toolTip())
+            seen.append((*shown, window.studio.axis.length, state.arriving.drawing.seconds))
+
+    state.arriving_changed.connect(look)
+    open_and_wait(qtbot, window, recording(tmp_path / "long.wav", 60.0))
+    first, last = seen[0], seen[-1]
+    assert first[0] == "long.wav"
+    assert first[1] == "0:08.19 of 1:00.00 read"
+    assert first[2] == "long.wav is still being read"
+    assert {length for *_, length, _ in seen} == {60.0}
+    assert last[-1] == 60.0
+    assert state.arriving is None
+    assert lane.listen.isEnabled()
+    assert lane.length.text() == "1:00.00"
+    whole = current(window).drawing
+    low, high = PeakPyramid(whole.clip.samples).slice(0, len(whole.clip.samples), 100)
+    assert all(map(np.array_equal, whole.peaks.slice(0, len(whole.clip.samples), 100), (low, high)))
+
+
+def test_what_was_read_of_a_damaged_recording_goes_again(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "SHOW_SECONDS", 0.0)
+    samples = np.zeros(30 * RATE, np.float32)
+    samples[-1] = np.nan
+    soundfile.write(tmp_path / "bad.wav", samples, RATE, subtype="FLOAT")
+    before, arrived = current(window), []
+    window.studio.state.arriving_changed.connect(lambda: arrived.append(window.studio.state.arriving))
+    drop(window, tmp_path / "bad.wav")
+    qtbot.waitUntil(window.notices.isVisible, timeout=PATIENCE)
+    assert len(arrived) > 1
+    assert arrived[-1] is None
+    assert current(window) is before
+    assert window.lanes.lanes["source"].title.text() == before.name
+    assert window.studio.axis.length == pytest.approx(before.drawing.seconds)
+
+
+def test_a_recording_that_was_closed_leaves_memory(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    open_and_wait(qtbot, window, recording(tmp_path / "long.wav", 60.0))
+    held = ref(current(window).drawing.clip)
+    window.studio.sources.close(current(window))
+
+    def gone() -> bool:
+        gc.collect()
+        return held() is None
+
+    qtbot.waitUntil(gone, timeout=PATIENCE)
 
 
 # Recent files

@@ -9,7 +9,8 @@ import pytest
 from studio.gui.audition.steering import translate
 from studio.gui.formats import clock, decibels, steering_summary, strength
 from studio.gui.intensity import RANGES, measured_range
-from studio.gui.state import ShownMask, Steer, StudioState
+from studio.gui.shown import ShownMask, Steer
+from studio.gui.state import StudioState
 from tests.gui.standin import WIDTHS, make_mask
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.gui.asking import settings_of
-from studio.gui.state import Steer
+from studio.gui.shown import Steer
 from studio.gui.steers import panel_document, read_panel, steer_of
 
 FULL = Steer(

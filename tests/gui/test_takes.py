@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -13,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from studio.gui.audition.arrange import ORDERS, Arrangement, arrange
 from studio.gui.audition.takedetails import differences_text
 from studio.gui.main_window import MainWindow
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 from studio.session.measures import LEAST_SIMILARITY, Measures, with_measures
 from studio.session.take import Flag
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
@@ -235,3 +237,23 @@ def test_the_list_is_usable_at_1280_by_800(window: MainWindow, takes: list[Shown
     click_row(window, takes[1])
     assert view.viewport().height() >= 4 * view.visualRect(view.takes_model.index(0)).height()
     assert view.horizontalScrollBar().maximum() == 0
+
+
+def test_takes_that_were_deleted_for_good_leave_memory(qtbot: QtBot, window: MainWindow) -> None:
+    studio = window.studio
+    studio.state.set_options(auto_render=False)
+    choose_target(window, "angry")
+    held = []
+    for strength in (0.5, 0.6, 0.7):
+        drag_slider(window, "angry", strength)
+        press(window.steering.render_button)
+        wait_for_takes(qtbot, window, 2)
+        held.append([ref(shown.take.audio) for shown in studio.state.takes])
+        studio.state.remove_takes(list(studio.state.takes))
+        qtbot.waitUntil(lambda: not any(worker.busy for worker in studio.workers), timeout=PATIENCE)
+        gc.collect()
+        assert all(each() is not None for each in held[-1]), "they can still be brought back"
+        studio.history.clear()
+    gc.collect()
+    # What was shown or selected last may be held until something else is.
+    assert [sum(each() is not None for each in round_) for round_ in held[:2]] == [0, 0]

@@ -61,6 +61,7 @@ def test_what_they_are(load: Callable[[], GuestLALM]) -> None:
     assert all(width == WIDE for widths in info.gates.values() for width in widths)
     assert (info.batches, info.streams, info.rate, info.revision) == (False, False, 24_000, "r1")
     assert info.content_modes == (Content.FREE,)
+    assert not info.follows_curve
 
 
 @pytest.mark.parametrize("module", [LANGUAGE, SYNTHESIS])

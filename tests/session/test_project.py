@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -306,3 +308,22 @@ def test_records_round_trip(project: Project) -> None:
     assert take_record(again) == take_record(take)
     assert again.flags == take.flags
     assert again.settings == take.settings
+
+
+def test_sound_that_was_written_does_not_stay_in_memory_and_its_file_goes_with_the_take(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = ProjectFolder(tmp_path / "a.esnstudio")
+    extra = Clip(np.linspace(-0.5, 0.5, 800, dtype=np.float32), 8000)
+    more = NumberedTake(9, replace(project.takes[0].take, id="9" * 32, audio=extra))
+    folder.save(replace(project, takes=(*project.takes, more)))
+    files = set((folder.path / "takes").iterdir())
+    held = ref(extra)
+    del extra, more
+    gc.collect()
+    assert held() is None
+    folder.save(project)
+    folder.sweep(project)
+    gone = files - set((folder.path / "takes").iterdir())
+    assert [path.name[:5] for path in gone] == ["0009-"]
+    folder.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.gui.formats import steering_summary
-from studio.gui.state import ShownTake
+from studio.gui.shown import ShownTake
 
 ORDERS: dict[str, str] = {
     "number": "Order of making",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pyqtgraph.functions import arrayToQPath, arrayToQPolygonF
+from pyqtgraph.functions import arrayToQPath
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -26,6 +26,7 @@ from studio.esn.automation import Point
 from studio.gui import theme
 from studio.gui.analysis import Drawing
 from studio.gui.audition.tracks import draw_energy, draw_spectrogram
+from studio.gui.audition.waveform import wave_image
 from studio.gui.formats import clock
 from studio.gui.timeaxis import TimeAxis
 
@@ -33,7 +34,9 @@ PITCH_LOW, PITCH_HIGH = 60.0, 500.0
 """Hz at the bottom and top of every lane: one scale, so that lanes can be compared."""
 
 PITCH_MARKS = (100.0, 200.0, 400.0)
+_WAVE_MARGIN = 4
 _DRAG_PIXELS = 4
+_FIRST_LABEL = 5
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -210,7 +213,8 @@ class Ruler(TimeCanvas):
             painter.drawLine(QPointF(x, 18), QPointF(x, 24))
             label = clock(seconds)
             width = metrics.horizontalAdvance(label)
-            left = min(max(x - width / 2, 0), self.width() - width)
+            # The first label keeps clear of a playhead at 0.
+            left = min(max(x - width / 2, _FIRST_LABEL), self.width() - width)
             painter.setPen(QColor(colours.muted))
             painter.drawText(QRectF(left, 2, width + 1, 16), Qt.AlignmentFlag.AlignLeft, label)
 
@@ -334,21 +338,22 @@ class WaveCanvas(TimeCanvas):
         left, right = self.x_of(start / rate), self.x_of(stop / rate)
         columns = max(1, round((right - left) * ratio))
         lowest, highest = drawing.peaks.slice(start, stop, columns)
-        middle, reach = self.height() / 2, self.height() / 2 - 4
-        xs = left + (np.arange(columns) + 0.5) / ratio
-        tops = middle - np.clip(highest * self._scale, -1, 1) * reach - 0.5
-        bottoms = middle - np.clip(lowest * self._scale, -1, 1) * reach + 0.5
-        outline = arrayToQPolygonF(np.concatenate([xs, xs[::-1]]), np.concatenate([tops, bottoms[::-1]]))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40))
-        painter.drawPolygon(outline)
+        colour = theme.blend(colours.lane(self._lane), colours.canvas, 0.72 if self._heard else 0.40)
+        scale = np.float32(self._scale)
+        image = wave_image(lowest * scale, highest * scale, round(self.height() * ratio), _WAVE_MARGIN * ratio, colour)
+        image.setDevicePixelRatio(ratio)
+        painter.drawImage(QPointF(round(left * ratio) / ratio, 0), image)
 
     def _draw_curve(self, painter: QPainter, seconds: float, colours: theme.Colours) -> None:
         ends = ((0.0, self._curve[0][1]), *self._curve, (1.0, self._curve[-1][1]))
         line = [QPointF(self.x_of(place * seconds), 4 + (1 - share) * (self.height() - 8)) for place, share in ends]
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine))
-        painter.drawPolyline(line)
+        ground = QColor(colours.canvas)
+        ground.setAlphaF(0.75)
+        # As with the pitch, the ground's colour first: the line lies over waveform and spectrogram.
+        for pen in (QPen(ground, 4), QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine)):
+            painter.setPen(pen)
+            painter.drawPolyline(line)
 
     def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         assert drawing.pitch is not None

@@ -42,6 +42,7 @@ class CurveLane(TimeCanvas):
         self.points: tuple[Point, ...] = ()
         self.chosen: int | None = None
         self._seconds = 0.0
+        self._reason: str | None = None
         self._words: tuple[str, ...] = ()
         self._dragged = False
         self.setFixedHeight(HEIGHT)
@@ -59,19 +60,31 @@ class CurveLane(TimeCanvas):
     def show_points(self, points: Sequence[Point] | None, seconds: float) -> None:
         """Show a curve, or none, over a recording of so many seconds (0: nothing is open)."""
         points = tuple(points or ())
+        self.setEnabled(seconds > 0 and self._reason is None)
         if points != self.points or seconds != self._seconds:
             self.points, self._seconds = points, seconds
             if self.chosen is not None and self.chosen >= len(points):
                 self.chosen = None
-            self.setEnabled(seconds > 0)
             self._describe()
             self.redraw()
+
+    def allow(self, reason: str | None) -> None:
+        """Let a curve be drawn, or say why the model follows none."""
+        if reason != self._reason:
+            self._reason = reason
+            self.setEnabled(self._seconds > 0 and reason is None)
+            self._hint()
+            self.redraw()
+
+    def _hint(self) -> None:
+        snaps = " Points snap to words, with which this model keeps step." if self._words else ""
+        self.setToolTip(self._reason or f"{_HELP}{snaps}")
 
     def show_words(self, words: Sequence[str]) -> None:
         """Snap to these words, each an equal share of the length; none: points go anywhere in time."""
         if tuple(words) != self._words:
             self._words = tuple(words)
-            self.setToolTip(f"{_HELP} Points snap to words, with which this model keeps step." if words else _HELP)
+            self._hint()
             self.redraw()
 
     def x_y(self, point: Point) -> QPointF:
@@ -90,7 +103,7 @@ class CurveLane(TimeCanvas):
         self._draw_words(painter, colours)
         if not self.points:
             painter.setPen(QColor(colours.faint))
-            painter.drawText(self.rect().adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignCenter, _HINT)
+            painter.drawText(self.rect().adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignCenter, self._reason or _HINT)
             return
         line = [QPointF(0, self._y_of(self.points[0][1])), *(self.x_y(point) for point in self.points)]
         line.append(QPointF(self.width(), line[-1].y()))

@@ -134,6 +134,7 @@ class FoundDialog(QDialog):
         self.says = QLabel()
         self.says.setWordWrap(True)
         self.says.setMinimumHeight(48)
+        self.says.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.keys = small()
         self.keys.setTextFormat(Qt.TextFormat.RichText)
         self.bar = ThinBar("Progress of the search", wide=True)
@@ -217,15 +218,15 @@ class FoundDialog(QDialog):
 
 def say_found(search: Search) -> str:
     """The outcome in sentences."""
-    best = search.found.best
+    best, name = search.found.best, search.emotion.capitalize()
     if best.broken:
         text = f"Even without steering, {best.broken}; nothing was raised."
     elif best is search.found.steps[-1]:
-        text = f"{search.emotion} keeps words and voice up to {strength(best.strength)}, the end of the scale."
+        text = f"{name} keeps words and voice up to {strength(best.strength)}, the end of the scale."
     else:
         after = search.found.steps[list(search.found.steps).index(best) + 1]
         text = (
-            f"{search.emotion} keeps words and voice up to {strength(best.strength)}. "
+            f"{name} keeps words and voice up to {strength(best.strength)}. "
             f"At {strength(after.strength)}, {after.broken}."
         )
     limits = search.found.limits
@@ -237,7 +238,7 @@ def say_found(search: Search) -> str:
 def say_step(search: Search, step: int) -> str:
     """One step in words."""
     tried, cell = search.found.steps[step], search.cells[step]
-    parts = [f"{search.emotion} {strength(tried.strength)}"]
+    parts = [f"{search.emotion.capitalize()} {strength(tried.strength)}"]
     if cell.take.judged:
         parts.append(f"judge {percent(cell.take.judged.get(search.emotion, 0.0))}")
     wrong = _wrong(cell)

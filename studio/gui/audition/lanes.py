@@ -14,7 +14,8 @@ from studio.gui.audition.tracks import TrackToggles, level_at
 from studio.gui.audition.trim import TrimBar
 from studio.gui.formats import clock, decibels
 from studio.gui.icons import icon
-from studio.gui.state import LANES, SOURCE, TAKE_LANES, Source, StudioState
+from studio.gui.shown import LANES, SOURCE, TAKE_LANES, Source
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain
 from studio.gui.words import flags_help, take_flags, take_wer, transcript_words, wordless
@@ -69,6 +70,7 @@ class LanesView(QWidget):
         self._bar.valueChanged.connect(self._scroll)
         axis.view_changed.connect(self._show_view)
         state.source_changed.connect(self._show_source)
+        state.arriving_changed.connect(self._show_source)
         state.lane_changed.connect(self._show_lane)
         state.locks_changed.connect(self._show_locks)
         state.gains_changed.connect(self._show_gains)
@@ -112,7 +114,14 @@ class LanesView(QWidget):
         self.trim_button.setIcon(icon("trim"))
         explain(self.trim_button, source is not None, "Nothing is open", "Show the handles that trim the source (T)")
         explain(view.listen, source is not None, "Nothing is open", "Listen to the source (S)")
-        if source is None:
+        arriving = self._state.arriving
+        if arriving is not None:
+            explain(view.listen, False, f"{arriving.name} is still being read", "")
+            view.title.show_text(arriving.name)
+            view.length.setText(f"{clock(arriving.drawing.seconds)} of {clock(arriving.seconds)} read")
+            view.canvas.show_drawing(arriving.drawing)
+            view.show_words([])
+        elif source is None:
             view.title.show_text("")
             view.length.setText("")
             view.canvas.show_drawing(None, "Open a recording (Ctrl+O), drop one here, or choose a demo line.")
@@ -130,6 +139,8 @@ class LanesView(QWidget):
         source = self._state.source
         model, reference = self._state.model, source.reference if source is not None else None
         self.curve.show_words((reference or "").split() if model is not None and model.curve_in_words else ())
+        follows = model is None or model.follows_curve
+        self.curve.allow(None if follows or model is None else f"{model.title} follows no intensity curve")
         self.curve.show_points(self._state.steer.automation, source.drawing.seconds if source is not None else 0.0)
 
     def _show_lane(self, lane: str) -> None:
@@ -199,11 +210,14 @@ class LanesView(QWidget):
             view.meter.setText(f"{decibels(level)}FS" if level is not None else "")
 
     def _fit_axis(self) -> None:
-        drawings = [self._state.source.drawing] if self._state.source is not None else []
+        source, arriving = self._state.source, self._state.arriving
+        drawings = [arriving.drawing] if arriving is not None else [source.drawing] if source is not None else []
         drawings += [
             held.drawing for held in self._state.lanes.values() if held is not None and held.drawing is not None
         ]
         longest = max((drawing.seconds for drawing in drawings), default=1.0)
+        if arriving is not None:
+            longest = max(longest, arriving.seconds)
         if abs(longest - self._axis.length) > 1e-6:
             self._axis.set_length(longest)
         loudest = max((drawing.peak for drawing in drawings), default=1.0)

@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -47,6 +47,10 @@ HOVER_MILLISECONDS = 200
 
 _CELL = Qt.ItemDataRole.UserRole
 _HOW_TO_KEEP = "Enter or a double click keeps a cell as a take."
+_EMPTY = (
+    "Render sheet makes rising strengths of the target emotion, or of every emotion, in one batch.\n"
+    "Each becomes a small waveform that plays under the mouse or the arrow keys."
+)
 _Index = QModelIndex | QPersistentModelIndex
 _FEWEST, _MOST = 3, 12
 
@@ -185,6 +189,16 @@ class SheetTable(QTableView):
             self.play_asked.emit(self.cell)
         else:
             super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the cells, or what to do while there are none."""
+        super().paintEvent(event)
+        if not self.model().rowCount():
+            painter = QPainter(self.viewport())
+            painter.setFont(theme.font())
+            painter.setPen(QColor(theme.current().muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.viewport().rect().adjusted(32, 16, -32, -16), flags, _EMPTY)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Off the sheet nothing starts to play."""

@@ -7,7 +7,8 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QMenu
 
 from studio.gui.formats import clock
-from studio.gui.state import Source, StudioState
+from studio.gui.shown import Source
+from studio.gui.state import StudioState
 
 ROW_HEIGHT = 24
 _MOST_ROWS = 4

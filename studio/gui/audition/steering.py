@@ -23,7 +23,8 @@ from studio.gui.audition.presetmenu import PresetButton
 from studio.gui.audition.seedbox import SeedBox, show_number
 from studio.gui.intensity import MODE_HELP, MODES, RANGES
 from studio.gui.presets import PanelPresets
-from studio.gui.state import ShownMask, StudioState
+from studio.gui.shown import ShownMask
+from studio.gui.state import StudioState
 from studio.gui.widgets.intensity import IntensityRow, ZoneScale
 from studio.gui.widgets.layerstrip import LayerStrip
 from studio.gui.widgets.layout import explain, heading, link, small
@@ -241,6 +242,7 @@ class SteeringPanel(QWidget):
         steer, mask = self._state.steer, self._state.mask
         self.vectors_button.setVisible(steer.learned)
         self.scope.allow([] if steer.learned else ["all", "generated"], "Learned vectors act on every token")
+        self._show_modules()
         name = steer.vectors.name if steer.vectors is not None else ""
         self.vectors_button.setText(f"Vectors: {name}" if name else "Choose learned vectors…")
         self.vectors_button.setToolTip(
@@ -299,8 +301,17 @@ class SteeringPanel(QWidget):
         modes = [str(mode) for mode in model.content_modes] if model is not None else ["free", "lock"]
         title = model.title if model is not None else "The model"
         self.content.allow(modes, f"{title} offers no such choice")
+        self._show_modules()
+
+    def _show_modules(self) -> None:
+        """Which modules can be steered: those of the model, and none where learned vectors steer."""
+        model = self._state.model
         modules = list(model.gates) if model is not None else ["language"]
-        self.module.allow(modules, f"{title} has only the {' and '.join(modules)} module")
+        title = model.title if model is not None else "The model"
+        if self._state.steer.learned:
+            self.module.allow([], "Learned vectors act where they were learned, in no module of a mask")
+        else:
+            self.module.allow(modules, f"{title} has only the {' and '.join(modules)} module")
 
     def _show_options(self) -> None:
         state = self._state

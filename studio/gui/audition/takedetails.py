@@ -9,7 +9,8 @@ from PySide6.QtGui import QKeyEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from studio.gui.measuring import Measuring
-from studio.gui.state import ShownTake, StudioState
+from studio.gui.shown import ShownTake
+from studio.gui.state import StudioState
 from studio.gui.widgets.layout import explain, link, set_role, small, tight
 from studio.gui.words import flags_help, take_wer
 

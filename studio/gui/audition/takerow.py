@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOpti
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
 from studio.gui import theme
 from studio.gui.audition.arrange import Row
-from studio.gui.state import TAKE_LANES, ShownTake
+from studio.gui.shown import TAKE_LANES, ShownTake
 from studio.gui.widgets.toggles import paint_badge
-from studio.gui.words import take_flags, take_wer
+from studio.gui.words import take_flags, take_measures
 
 ROW_HEIGHT = 60
 TITLE_HEIGHT = 24
@@ -137,9 +137,14 @@ class TakeDelegate(QStyledItemDelegate):
         painter.setFont(theme.font(theme.SMALL_PX))
         painter.setPen(QColor(colours.text))
         _draw_elided(painter, QRect(left, box.top() + 23, width, 16), row.text)
+        place = QRect(left, box.top() + 39, width, 16)
         flags = take_flags(take)
-        painter.setPen(QColor(colours.warning if flags else colours.muted))
-        _draw_elided(painter, QRect(left, box.top() + 39, width, 16), flags or take_wer(take)[0])
+        if flags:
+            painter.setPen(QColor(colours.warning))
+            _draw_elided(painter, place, flags)
+            place.setLeft(place.left() + painter.fontMetrics().horizontalAdvance(flags) + 8)
+        painter.setPen(QColor(colours.muted))
+        _draw_elided(painter, place, take_measures(take))
         self._paint_judge(painter, QRect(box.right() - 60, box.top() + 23, 54, 13), shown, colours)
         held = self._lanes_of(shown)
         for lane in TAKE_LANES:
@@ -182,5 +187,7 @@ class TakeDelegate(QStyledItemDelegate):
 
 
 def _draw_elided(painter: QPainter, box: QRect, text: str) -> None:
+    if box.width() <= 0:
+        return
     shown = QFontMetrics(painter.font()).elidedText(text, Qt.TextElideMode.ElideRight, box.width())
     painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, shown)

@@ -21,7 +21,8 @@ from studio.gui import theme
 from studio.gui.audition.arrange import Arrangement, Row, arrange, summary
 from studio.gui.audition.takerow import TakeDelegate, TakeRole
 from studio.gui.formats import percent
-from studio.gui.state import TAKE_LANES, ShownTake, StudioState
+from studio.gui.shown import TAKE_LANES, ShownTake
+from studio.gui.state import StudioState
 from studio.gui.words import flags_help, take_wer
 
 _Index = QModelIndex | QPersistentModelIndex

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 from studio.audio.spectrogram import FLOOR_DB, HOP_SECONDS, Spectrogram
 from studio.gui import theme
 from studio.gui.icons import icon
-from studio.gui.state import TRACKS, StudioState
+from studio.gui.shown import TRACKS
+from studio.gui.state import StudioState
 from studio.gui.widgets.layout import tight
 
 _SHOWN_DB = 60.0

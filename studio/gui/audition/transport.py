@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from studio.gui.formats import clock
 from studio.gui.icons import icon
-from studio.gui.state import SOURCE, A, B, StudioState
+from studio.gui.shown import SOURCE, A, B
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain, small
 from studio.gui.widgets.toggles import Segments

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from pyqtgraph.functions import arrayToQPolygonF
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
-    QPolygonF,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.gui import theme
 from studio.gui.analysis import Drawing
+from studio.gui.audition.waveform import wave_image
 from studio.gui.formats import clock
+from studio.gui.shown import Source
 from studio.gui.sources import SHORTEST_REGION, fitting_region
-from studio.gui.state import Source, StudioState
+from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain, link, set_role, small
 
@@ -117,6 +118,8 @@ class TrimStrip(QWidget):
         self.setToolTip("Drag the handles to choose what is converted; press elsewhere to bring the region there")
         self.first, self.last = TrimHandle("Region start", self), TrimHandle("Region end", self)
         self._drawing: Drawing | None = None
+        self._drawn = (QImage(), QImage())
+        self._drawn_look: tuple[object, ...] = ()
         self._limit: float | None = None
         self.region = (0.0, 1.0)
         self._taken = self.region
@@ -133,6 +136,8 @@ class TrimStrip(QWidget):
     def show_recording(self, drawing: Drawing, region: tuple[float, float], limit: float | None) -> None:
         """Show a recording and its region; ``limit`` is how many seconds the model converts."""
         self._rest.stop()
+        if drawing is not self._drawing:
+            self._drawn_look = ()
         self._drawing, self._limit = drawing, limit
         self.region = self._taken = region
         self._place()
@@ -234,22 +239,25 @@ class TrimStrip(QWidget):
         left, right = (self.x_of(edge) for edge in self.region)
         inside = QRectF(left, 0, right - left, self.height())
         painter.fillRect(inside, theme.blend(colours.accent, colours.canvas, 0.16))
-        wave = self._outline(self._drawing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.blend(colours.source, colours.canvas, 0.35))
-        painter.drawPolygon(wave)
+        dimmed, bright = self._waves(self._drawing, colours)
+        painter.drawImage(QPointF(HANDLE_WIDTH, 0), dimmed)
         painter.setClipRect(inside)
-        painter.setBrush(QColor(colours.source))
-        painter.drawPolygon(wave)
+        painter.drawImage(QPointF(HANDLE_WIDTH, 0), bright)
 
-    def _outline(self, drawing: Drawing) -> QPolygonF:
+    def _waves(self, drawing: Drawing, colours: theme.Colours) -> tuple[QImage, QImage]:
+        """The recording's waveform, as outside and as inside the region; drawn anew only when it looks otherwise."""
         ratio = self.devicePixelRatioF()
-        columns = max(1, round(self._span * ratio))
-        lowest, highest = drawing.peaks.slice(0, len(drawing.clip.samples), columns)
-        middle, reach = self.height() / 2, (self.height() / 2 - 3) / max(drawing.peak, 1e-3)
-        xs = HANDLE_WIDTH + (np.arange(columns) + 0.5) / ratio
-        tops, bottoms = middle - highest * reach - 0.5, middle - lowest * reach + 0.5
-        return arrayToQPolygonF(np.concatenate([xs, xs[::-1]]), np.concatenate([tops, bottoms[::-1]]))
+        columns, height = max(1, round(self._span * ratio)), round(self.height() * ratio)
+        look = (drawing, columns, height, ratio, colours)
+        if look != self._drawn_look:
+            lowest, highest = drawing.peaks.slice(0, len(drawing.clip.samples), columns)
+            scale = np.float32(1 / max(drawing.peak, 1e-3))
+            shades = theme.blend(colours.source, colours.canvas, 0.35), QColor(colours.source)
+            dimmed, bright = (wave_image(lowest * scale, highest * scale, height, 3 * ratio, each) for each in shades)
+            for image in (dimmed, bright):
+                image.setDevicePixelRatio(ratio)
+            self._drawn, self._drawn_look = (dimmed, bright), look
+        return self._drawn
 
 
 class TrimBar(QWidget):

@@ -14,7 +14,7 @@ from studio.emotions import COLOURS, EMOTIONS
 from studio.gui import theme
 from studio.gui.formats import percent
 from studio.gui.localize.labels import spans
-from studio.gui.state import ShownMask
+from studio.gui.shown import ShownMask
 from studio.gui.widgets.layout import small
 
 MOST_NUMBERED_CELLS = 90

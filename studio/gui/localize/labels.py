@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from studio.gui.state import ShownMask, StudioState
+from studio.gui.shown import ShownMask
+from studio.gui.state import StudioState
 
 
 def spans(labels: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from studio.emotions import NEUTRAL
 from studio.engine import JobContext
 from studio.errors import StudioError
-from studio.gui.state import ShownMask
+from studio.gui.shown import ShownMask
 from studio.pipelines.recipe import (
     EVERYTHING,
     Recipe,

@@ -31,6 +31,7 @@ from studio.lalm.base import (
 )
 from studio.lalm.instruction import instruction
 from studio.lalm.qwen_omni import sound
+from studio.lalm.qwen_omni.pace import Pace
 from studio.lalm.qwen_omni.parts import Parts, Speaker, gates, widths
 from studio.lalm.qwen_omni.prompt import Prompt, Prompter
 from studio.lalm.qwen_omni.sound import SoundStream
@@ -104,6 +105,7 @@ class QwenOmniLALM:
             max_seconds=MAX_SECONDS,
             streams=True,
             batches=True,
+            curve_in_words=True,
             emosteer_sites={QWEN_TALKER_INPUT: width},
         )
 
@@ -124,8 +126,8 @@ class QwenOmniLALM:
     ) -> list[Conversion]:
         """See :meth:`studio.lalm.base.SpeechLALM.convert`.
 
-        Refuses an intensity curve: it follows the time of the source, and neither words nor codec ids say which moment
-        of the source they stand for. Vectors act on what is spoken whatever ``module`` is.
+        An intensity curve is followed word by word where the transcript is known, and only by the thinker: codec ids do
+        not say which word they belong to. Vectors act on what is spoken whatever ``module`` is.
         """
         if not requests:
             return []
@@ -147,7 +149,7 @@ class QwenOmniLALM:
                 thinking.begin(steering, record=record)
             replies, passes = think(
                 self.parts, self.stacks[LANGUAGE], thinking, prompts, words, self.prompter.stops(), cancelled,
-                after_word,
+                after_word, Pace(requests, self.prompter.text),
             )  # fmt: skip
             if thinking is not None:
                 statistics = thinking.end(passes)
@@ -226,16 +228,29 @@ class QwenOmniLALM:
         if source.seconds < _SHORTEST or np.abs(source.samples).max() <= _SILENCE:
             raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         steering, emosteer = request.steering, request.emosteer
-        if any(each is not None and each.automation is not None for each in (steering, emosteer)):
-            raise StudioError(
-                f"{title} cannot follow an intensity curve, because its words do not say when in the source they "
-                "are spoken; clear the curve."
-            )
         if steering is not None:
+            if steering.automation is not None and not steering.is_identity:
+                self._require_words(request, module)
             steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
         if emosteer is not None:
+            if emosteer.automation is not None and not emosteer.is_identity:
+                self._require_words(request, SYNTHESIS)
             emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
         return self.prompter.prompt(source, instruction(request.target))
+
+    def _require_words(self, request: ConversionRequest, module: str) -> None:
+        """What an intensity curve needs: words to lay it over, in the module that writes them."""
+        title = self._info.title
+        if module != LANGUAGE:
+            raise StudioError(
+                f"{title} cannot follow an intensity curve where it speaks, because codec ids do not say which word "
+                "they belong to; steer the neurons of its language module, or clear the curve."
+            )
+        if not (request.text or "").split():
+            raise StudioError(
+                f"{title} follows an intensity curve word by word and does not know the words; type the transcript, "
+                "or clear the curve."
+            )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from studio.errors import Cancelled
 from studio.esn.taps import GateTaps
+from studio.lalm.qwen_omni.pace import Pace
 from studio.lalm.qwen_omni.parts import Parts
 from studio.lalm.qwen_omni.prompt import Prompt, embed, is_audio
 from studio.lalm.qwen_omni.stack import Stack
@@ -41,15 +42,19 @@ def think(
     stops: frozenset[int],
     cancelled: Callable[[], bool],
     after_token: Callable[[list[Reply]], None],
+    pace: Pace | None = None,
 ) -> tuple[list[Reply], int]:
     """Write greedily until each row ends, or reached its limit of words; also the number of forward passes.
 
-    ``taps`` None: nothing of the thinker is steered or recorded. Raises Cancelled when ``cancelled`` answers True,
-    which is asked before every token.
+    ``taps`` None: nothing of the thinker is steered or recorded. ``pace`` says at which share of the strengths. Raises
+    Cancelled when ``cancelled`` answers True, which is asked before every token.
     """
     _ask(cancelled)
     embedded = [embed(parts, prompt) for prompt in prompts]
     _ask(cancelled)
+    paced = None if pace is None or pace.is_level else pace
+    if taps is not None and paced is not None:
+        taps.intensity(paced.listening())
     run = stack.start(embedded, taps, max(limits))
     replies = []
     for prompt, inputs, states, limit in zip(prompts, embedded, run.prompt, limits, strict=True):
@@ -67,6 +72,8 @@ def think(
             return replies, run.forwards
         _ask(cancelled)
         inputs = parts.embed_words(torch.tensor(picked, device=states.device))
+        if taps is not None and paced is not None:
+            taps.intensity(paced.writing([reply.ids for reply in replies]))
         states = run.step(inputs, live)
         for row, reply in enumerate(replies):
             if not reply.done:

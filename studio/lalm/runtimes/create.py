@@ -203,11 +203,11 @@ def _install(
 
     def heard(line: str) -> None:
         nonlocal counted
-        if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+        if found := _FETCHING.match(line):
             counted += 1
             share = min(1.0, counted / len(spec.requirements))
             progress(_MADE + (_COLLECTED - _MADE) * share)
-            say("fetching " + line.rsplit(": ", maxsplit=1)[-1].removeprefix("Collecting ").split(" ")[0])
+            say(f"fetching {found[1]}")
         elif line.startswith("Installing collected packages"):
             progress(_COLLECTED)
             say("installing")

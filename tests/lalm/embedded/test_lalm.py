@@ -299,6 +299,11 @@ def test_an_intensity_curve_is_followed_token_by_token(model: SpeechLALM, line: 
     full, baseline = made(None), made(None, strength=0.0)
     assert np.array_equal(made(Automation(((0.0, 1.0),))).speech_tokens, full.speech_tokens)
     assert np.array_equal(made(Automation(((0.0, 0.0),))).audio.samples, baseline.audio.samples)
+    # Rising only after the last token, it is asked for every position and is 0 at each of them.
+    end = source.seconds
+    unheard = made(Automation(((end + 60.0, 0.0), (end + 61.0, 1.0))))
+    assert np.array_equal(unheard.speech_tokens, baseline.speech_tokens)
+    assert np.array_equal(unheard.audio.samples, baseline.audio.samples)
     late = made(Automation(((half, 0.0), (half + 0.01, 1.0))))
     assert late.text == baseline.text
     begins = int((tokens.positions(baseline.speech_tokens) * vocoder.FRAME_MS / 1000 <= half).sum()) - 1

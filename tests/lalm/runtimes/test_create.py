@@ -75,6 +75,7 @@ def test_the_command_line_makes_a_runtime(
     assert cli.main(["runtime", "create", "tiny"]) == 0
     made = capsys.readouterr()
     assert "needs about 0.0 GB in" in made.err
+    assert "Tiny: fetching running-1.0-py3-none-any.whl" in made.err
     assert "GB are free" in made.err
     assert f"is in '{user / 'runtimes' / 'tiny'}' on this machine." in made.out
     assert cli.main(["runtime", "list"]) == 0
