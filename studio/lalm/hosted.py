@@ -36,6 +36,7 @@ STALL_SECONDS = 600.0
 """Without progress for this long, the model of a host that lives computes in vain."""
 
 _POLL_SECONDS = 0.02
+_ENDING_SECONDS = 0.5
 _LOG_LINES = 40
 _RESTARTS = "It is started again with the next render"
 
@@ -247,13 +248,20 @@ class HostedLALM:
                 continue
             if isinstance(message, dict):
                 return message
-            code = None if self._process is None else self._process.poll()
+            code = self._exit_code()
             self.close()
             if message is None:
                 last = self._log[-1].strip().rstrip(".")[:200] if self._log else ""
                 end = f" (signal {-code})" if code is not None and code < 0 else f" ({last})" if last else ""
                 raise HostError(f"{self._title} ended unexpectedly{end}. {_RESTARTS}.")
             raise HostError(f"{self._title} sent something that is no message. {_RESTARTS}.") from message
+
+    def _exit_code(self) -> int | None:
+        """How the host ended; its pipe may close a moment before it has."""
+        try:
+            return None if self._process is None else self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _fail(self, message: dict[str, Any]) -> None:
         words = message.get("words")
