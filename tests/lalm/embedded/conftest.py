@@ -34,8 +34,8 @@ def line() -> Callable[[str, int], Clip]:
 
 @pytest.fixture(scope="session")
 def everywhere() -> EsnMask:
-    """A mask with the first forty neurons of every layer for angry and sad."""
-    pairs = np.array([(layer, neuron) for layer in range(5) for neuron in range(40)], np.int32)
+    """A mask with every neuron for angry and for sad."""
+    pairs = np.array([(layer, neuron) for layer in range(5) for neuron in range(768)], np.int32)
     return EsnMask(
         widths=(768,) * 5,
         indices={"angry": pairs, "sad": pairs},

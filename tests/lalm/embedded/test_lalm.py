@@ -94,7 +94,7 @@ def test_without_taps_the_network_computes_the_same_bits(line: Line, everywhere:
 
 
 def test_steering_changes_the_take_and_each_row_has_its_own(model: SpeechLALM, line: Line, everywhere: EsnMask) -> None:
-    source = line("0019", 5)
+    source = line("0019", 12)
     steered = ConversionRequest(source, "angry", Steering(everywhere, Mode.DEACTIVATE, {"angry": 1.0}))
     plain = ConversionRequest(source, "angry")
     first, second, third = model.convert([plain, steered, plain])
@@ -289,7 +289,7 @@ def test_unreadable_weights_are_one_sentence(tmp_path: Path, damage: str) -> Non
 
 
 def test_an_intensity_curve_is_followed_token_by_token(model: SpeechLALM, line: Line, everywhere: EsnMask) -> None:
-    source = line("0019", 5)
+    source = line("0019", 12)
 
     def made(automation: Automation | None, strength: float = 2.0) -> Conversion:
         steering = Steering(everywhere, Mode.GAIN, {"angry": strength}, automation=automation)

@@ -48,8 +48,9 @@ def test_steps_compute_what_the_whole_pass_does(network: Network, padding: tuple
             live = live[1:]
             steps.keep(torch.arange(1, rows))
         made = steps(inputs[live, at : at + 1], places[live, at])
-        torch.testing.assert_close(made.state[:, 0], whole.state[live, at], rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(made.written[:, 0], whole.written[live, at], rtol=1e-4, atol=1e-5)
+        for step, wanted in ((made.state[:, 0], whole.state[live, at]), (made.written[:, 0], whole.written[live, at])):
+            # float32 rounds by the size of what was added up, not by what is left where terms cancel.
+            torch.testing.assert_close(step, wanted, rtol=0.0, atol=2e-5 * float(wanted.abs().max()))
     for hook in hooks:
         hook.remove()
     assert len(calls) == STEPS * len(hooks)
