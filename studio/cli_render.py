@@ -83,7 +83,9 @@ def add_parsers(verbs: Any) -> None:
         "come from: free (the model), lock (the recording); auto: free for demo lines, else lock",
     )
     parser.add_argument("--seed", type=int, help="sample with this seed (default: greedy decoding)")
-    parser.add_argument("--text", help="what the source says, to measure the word error rate")
+    parser.add_argument(
+        "--text", help="what the source says, to measure the word error rate; a model that cannot listen speaks it"
+    )
     parser.add_argument("--model", default="embedded", help="model to render with (see: models)")
     add_format_arguments(parser)
     add_name_arguments(parser)

@@ -25,11 +25,13 @@ def held() -> Iterator[None]:
     def keep(number: int, frame: FrameType | None) -> None:
         waiting.append(number)
 
-    before = {each: signal.signal(each, keep) for each in (signal.SIGINT, signal.SIGTERM)}
+    # None: a handler that is no Python, which could not be put back.
+    known = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not None]
+    before = {each: signal.signal(each, keep) for each in known}
     try:
         yield
     finally:
         for each, handler in before.items():
-            signal.signal(each, signal.SIG_DFL if handler is None else handler)
+            signal.signal(each, handler)
         for number in waiting[:1]:
             signal.raise_signal(number)

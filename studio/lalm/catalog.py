@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from studio.errors import StudioError
 from studio.lalm import consent
 from studio.lalm import weights as store
-from studio.lalm.entries import ENTRIES, IN_PROCESS, ModelFacts
+from studio.lalm.entries import BY_HAND, ENTRIES, IN_PROCESS, ModelFacts
 from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.runtimes.records import find_record, host_of, lacking
 from studio.lalm.runtimes.specs import find_runtime
@@ -73,10 +73,11 @@ def models() -> list[CatalogEntry]:
 
 def find_model(name: str) -> CatalogEntry:
     """The entry called ``name``; raises StudioError naming the known ones when there is none."""
-    for facts in (*ENTRIES, _HOSTED):
+    for facts in (*ENTRIES, *BY_HAND, _HOSTED):
         if facts.name == name:
             return _entry(facts)
-    raise StudioError(f"There is no model '{name}'; known: {', '.join(facts.name for facts in ENTRIES)}.")
+    known = ", ".join(facts.name for facts in (*ENTRIES, *BY_HAND))
+    raise StudioError(f"There is no model '{name}'; known: {known}.")
 
 
 def ready(name: str) -> CatalogEntry:
@@ -158,7 +159,12 @@ def _entry(facts: ModelFacts) -> CatalogEntry:
     folder = store.snapshot(facts.repo, facts.revision) if named is None else Path(named)
     # What lies on another machine is asked for when the model is loaded there.
     present = host_of(facts.runtime) is not None or (store.is_whole(folder) and store.has_companions(facts))
-    if not present:
+    if not present and facts in BY_HAND:
+        make = f"esn-studio runtime create {facts.runtime} --weights FOLDER"
+        problem = (
+            f"Its weights and its code are put into one folder by hand (see docs/{facts.runtime}.md); then run: {make}"
+        )
+    elif not present:
         problem = f"It is not downloaded; run: esn-studio models download {facts.name}"
     elif facts.runtime != IN_PROCESS:
         problem = lacking(find_runtime(facts.runtime))

@@ -170,3 +170,19 @@ ENTRIES: tuple[ModelFacts, ...] = (
     ),
 )
 """Those whose adapter is there, the default first."""
+
+BY_HAND: tuple[ModelFacts, ...] = (
+    ModelFacts(
+        name="cosyvoice-300m-instruct",
+        title="CosyVoice 300M Instruct",
+        description="speaks a transcript; the model of EmoShift, steered by learned vectors alone",
+        loader="studio.lalm.cosyvoice:hosted",
+        licence="Apache-2.0",
+        gates=(),
+        repo="FunAudioLLM/CosyVoice-300M-Instruct",
+        memory={"fp32": 3 * GIB},
+        runtime="cosyvoice",
+        remote_code=True,
+    ),
+)
+"""Those that no download puts together: loaded by name from a folder that is named to their runtime, and not listed."""

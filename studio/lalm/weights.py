@@ -18,10 +18,13 @@ from typing import Any
 from studio.atomic import reason, replace_bytes
 from studio.errors import Cancelled, StudioError
 from studio.lalm.entries import GB, ModelFacts
+from studio.lalm.remote_code import RECIPE
 from studio.progress import Progress, never, no_progress
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 """What the system says when it is not the network's fault."""
+
+_BESIDE_RECIPE = ("llm.pt", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v1.onnx", "code/cosyvoice")
 
 MARGIN = GB
 """Bytes of the disk that a download leaves free."""
@@ -64,7 +67,12 @@ def repository(folder: Path) -> tuple[str, str] | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder holds a config and every shard its index names, or weights without an index."""
+    """Whether a folder holds a config and every shard its index names, or weights without an index.
+
+    A checkpoint with a recipe: whether everything is there that it is loaded from, its code included.
+    """
+    if (folder / RECIPE).is_file():
+        return all((folder / name).exists() for name in _BESIDE_RECIPE)
     if not (folder / "config.json").is_file():
         return False
     index = folder / "model.safetensors.index.json"

@@ -25,6 +25,7 @@ import torch
 from safetensors import safe_open
 
 from studio.audio.clip import Clip
+from studio.cli import main as cli
 from studio.corpora.base import Utterance
 from studio.emotions import NEUTRAL
 from studio.errors import Cancelled, StudioError
@@ -37,7 +38,7 @@ from studio.lalm import assignment, cosyvoice, remote_code, wavefile
 from studio.lalm.base import ConversionRequest
 from studio.lalm.cosyvoice_teaching import CosyVoiceTeacher, Row, teach
 from studio.lalm.hosted import HostedLALM
-from studio.lalm.steerable import COSYVOICE_OUTPUT
+from studio.lalm.steerable import COSYVOICE, COSYVOICE_OUTPUT
 from studio.pipelines import emosteer
 from tests.models.cosyvoice_tiny import SPEAKER, SPEECH_TOKENS, VOICE, WIDTH, checkpoint, stand_in
 from tests.models.reporting import SOURCE, Report, same
@@ -319,6 +320,12 @@ def check_training(report: Report, model: Any, plain: Any, folder: Path) -> None
     report.check("exported and imported they are the same", back.fingerprint() == whole.fingerprint())
     changed = convert(model, replace(REQUEST, emosteer=EmoSteering(back, {"happy": 3.0})))
     report.check("they fit the model and change its speech", not same(plain, changed))
+    rows = [f"{each.path},{each.speaker},{each.emotion},{each.text},{each.utterance}" for each in lines]
+    manifest, out = folder / "corpus.csv", folder / f"cli{SUFFIX}"
+    manifest.write_text("\n".join(["path,speaker,emotion,text,utterance", *rows, ""]))
+    code = cli(["emosteer", "train", str(manifest), "--model", COSYVOICE, "--steps", "2", "--batch", "1",
+                "--emotions", "happy", "--out", str(out)])  # fmt: skip
+    report.check("the command line trains them too", code == 0 and EmoVectors.load(out).site == COSYVOICE_OUTPUT)
 
 
 def losses_of(work: Path) -> list[float]:

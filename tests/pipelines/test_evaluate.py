@@ -152,12 +152,21 @@ def test_random_masks_match_the_layers(mask):
     assert layer_matched(mask, 1).fingerprint() == drawn[1].fingerprint()
 
 
-def test_batches_do_not_change_the_result(evaluation, corpus, mask):
+def test_batches_do_not_change_the_result(evaluation, corpus, mask, monkeypatch):
     model = ToyModel(texts_of(corpus), batches=False)
+    given: list[tuple[str, str | None]] = []
+    convert = model.convert
+
+    def converting(rows, **more):
+        given.extend((row.source.name, row.text) for row in rows)
+        return convert(rows, **more)
+
+    monkeypatch.setattr(model, "convert", converting)
     try:
         found = evaluate(model, ToyJudge(), {"few": corpus[:2]}, mask, SETTINGS)
     finally:
         model.close()
+    assert set(given) == {(each.path.stem, each.text) for each in corpus[:2]}
     keys = {each.key for each in corpus[:2]}
     batched = [
         (row.condition, row.target, row.variant, row.matched) for row in evaluation[0].rows if row.utterance in keys

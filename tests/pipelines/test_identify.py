@@ -402,6 +402,12 @@ def test_a_module_the_model_has_not_got(corpus, model, judge, tmp_path):
         identify(InProcess(model, judge), corpus, replace(SETTINGS, module="synthesis"), tmp_path / "job")
 
 
+def test_a_model_without_gates_has_no_neurons_to_find(corpus, model, judge, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "info", replace(model.info, gates={"language": ()}))
+    with pytest.raises(StudioError, match="Toy has no gated layers, so there are no neurons to find in it"):
+        identify(InProcess(model, judge), corpus, SETTINGS, tmp_path / "job")
+
+
 def test_the_saved_mask_reads_back(done, tmp_path):
     done[1].mask.save(tmp_path / "toy.esn.safetensors")
     assert EsnMask.load(tmp_path / "toy.esn.safetensors").fingerprint() == done[1].mask.fingerprint()

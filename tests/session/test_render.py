@@ -23,6 +23,7 @@ def test_a_ladder_is_one_batch_and_one_take_per_step() -> None:
     model, mask = ToyLALM(), toy_mask()
     takes = render(model, tone(), LADDER, mask=mask, reference=TEXT, judge=ToyJudge())
     assert [len(batch) for batch in model.batches] == [3]
+    assert [row.text for row in model.batches[0]] == [TEXT] * 3
     assert [take.settings.strengths for take in takes] == [each.strengths for each in LADDER]
     peaks = [float(np.abs(take.audio.samples).max()) for take in takes]
     assert peaks == pytest.approx([0.25, 0.375, 0.5], abs=1e-3)

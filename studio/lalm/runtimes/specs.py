@@ -71,6 +71,16 @@ def runtimes() -> tuple[RuntimeSpec, ...]:
             disk=8 * GB,
             adapter="studio.lalm.kimi_audio",
         ),
+        RuntimeSpec(
+            name="cosyvoice",
+            title="CosyVoice",
+            pythons=((3, 11), (3, 11)),
+            requirements=read_pins(_PINS / "cosyvoice.txt"),
+            # Without isolation: its setup wants the setuptools that is pinned.
+            alone=("openai-whisper==20231117",),
+            disk=9 * GB,
+            adapter="studio.lalm.cosyvoice",
+        ),
     )
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from studio import cli
+from studio.audio.clip import Clip
 from studio.errors import StudioError
-from studio.lalm import consent
+from studio.esn.emosteer import EmoSteering, EmoVectors
+from studio.lalm import consent, cosyvoice
+from studio.lalm.base import ConversionRequest
 from studio.lalm.catalog import code_of, find_model, load_model
 from studio.lalm.recognisers import load_recogniser
 from studio.lalm.runtimes import library
 from studio.lalm.runtimes.records import RuntimeRecord, runtime_folder
 from studio.lalm.runtimes.specs import find_runtime, runtimes
+from studio.lalm.steerable import COSYVOICE, COSYVOICE_OUTPUT
 from studio.lalm.weights import snapshot
+from tests.lalm.cosyvoice_guest import WIDTH, Cosy
 
 NAMES = ["minicpm-o-4.5", "kimi-audio"]
 
@@ -73,6 +80,46 @@ def test_every_step_that_is_missing_is_said(name: str) -> None:
     (folder / "modeling.py").write_text("a = 2\n")
     with pytest.raises(consent.ConsentNeeded):
         load_model(name)
+
+
+def test_a_model_put_together_by_hand_speaks_in_its_runtime(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"by hand .* runtime create cosyvoice --weights FOLDER$"):
+        load_model(COSYVOICE)
+    folder = tmp_path / "checkpoint"
+    package = folder / "code" / "cosyvoice" / "cli"
+    made("cosyvoice", weights=str(folder))
+    package.mkdir(parents=True)
+    for name in ("cosyvoice.yaml", "llm.pt", "flow.pt", "hift.pt", "campplus.onnx"):
+        (folder / name).touch()
+    with pytest.raises(StudioError, match="by hand"):
+        load_model(COSYVOICE)
+    (folder / "speech_tokenizer_v1.onnx").touch()
+    root = Path(__file__).parents[3]
+    (package / "cosyvoice.py").write_text(
+        f"import sys\nsys.path.append({str(root)!r})\n"
+        "from tests.lalm.cosyvoice_guest import Cosy\nCosyVoice = lambda folder: Cosy()\n"
+    )
+    with pytest.raises(consent.ConsentNeeded) as asked:
+        load_model(COSYVOICE)
+    assert asked.value.code.files == ("code/cosyvoice/cli/cosyvoice.py", "cosyvoice.yaml")
+    asked.value.code.grant()
+    clip = Clip((0.4 * np.sin(np.arange(12_000) * 0.11)).astype(np.float32), 24_000, "line")
+    rng = np.random.default_rng(1)
+    vectors = EmoVectors(WIDTH, COSYVOICE_OUTPUT, {"sad": rng.normal(0, 600, (WIDTH, WIDTH)).astype(np.float32)})
+    plain = ConversionRequest(clip, "sad", text="one two")
+    requests = [plain, replace(plain, emosteer=EmoSteering(vectors, {"sad": 3.0}))]
+    here = cosyvoice.wrap(Cosy(), "r1")
+    expected = here.convert(requests)
+    here.close()
+    model = load_model(COSYVOICE)
+    try:
+        assert model.info.emosteer_sites == {COSYVOICE_OUTPUT: WIDTH}
+        for one, other in zip(expected, model.convert(requests), strict=True):
+            np.testing.assert_array_equal(one.audio.samples, other.audio.samples)
+            assert (one.text, one.truncated) == (other.text, other.truncated)
+        assert not np.array_equal(expected[0].speech_tokens, expected[1].speech_tokens)
+    finally:
+        model.close()
 
 
 def test_on_another_machine_code_and_weights_are_looked_at_there(gpu: Path, capsys: pytest.CaptureFixture[str]) -> None:
