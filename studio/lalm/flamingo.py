@@ -131,5 +131,5 @@ def load(
         name, commit = cached
     else:
         name = Path(where).resolve().name if Path(where).is_dir() else where
-        commit = str(getattr(model.config, "_commit_hash", None) or "")
+        commit = str(getattr(model.config, "_commit_hash", None) or revision or "")
     return FlamingoRecogniser(model, processor, model_id=name, revision=commit)

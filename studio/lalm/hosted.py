@@ -9,10 +9,11 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from studio.errors import Cancelled, StudioError
 from studio.lalm import messages, wire
@@ -152,14 +153,12 @@ class HostedLALM:
             return
         process.kill()
         process.wait()
+        # Its input first: where the command only led to the host, as ssh does, that is what ends the host itself.
+        _close(process.stdin)
         for thread in self._threads:
             thread.join()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:  # what was not sent has nowhere to go
-                    continue
+        _close(process.stdout)
+        _close(process.stderr)
 
     def _start(self, cancelled: Callable[[], bool]) -> ModelInfo:
         pipe = subprocess.PIPE
@@ -281,6 +280,12 @@ def own_environment() -> dict[str, str]:
     folder = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path}
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        with suppress(OSError):  # what was not sent has nowhere to go
+            stream.close()
 
 
 def _collect(stream: BinaryIO, inbox: queue.Queue[dict[str, Any] | Exception | None]) -> None:
