@@ -7,19 +7,18 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from studio.lalm.base import SpeechLALM
-from studio.lalm.embedded.lalm import EmbeddedLALM
-from studio.lalm.embedded.network import Network
+from studio.lalm.embedded.network import Network, NetworkConfig
 from studio.lalm.embedded.steps import StepDecoder
 
 PROMPT, STEPS = 70, 90
 """More steps than the cache has room for at first."""
 
 
-@pytest.fixture
-def network(model: SpeechLALM) -> Network:
-    assert isinstance(model, EmbeddedLALM)
-    return model._network
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """Untrained: trained weights magnify the rounding of random inputs, which they were never meant for."""
+    torch.manual_seed(0)
+    return Network(NetworkConfig()).eval()
 
 
 def positions(rows: int, hidden: int) -> tuple[Tensor, Tensor]:
@@ -48,9 +47,8 @@ def test_steps_compute_what_the_whole_pass_does(network: Network, padding: tuple
             live = live[1:]
             steps.keep(torch.arange(1, rows))
         made = steps(inputs[live, at : at + 1], places[live, at])
-        for step, wanted in ((made.state[:, 0], whole.state[live, at]), (made.written[:, 0], whole.written[live, at])):
-            # float32 rounds by the size of what was added up, not by what is left where terms cancel.
-            torch.testing.assert_close(step, wanted, rtol=0.0, atol=2e-5 * float(wanted.abs().max()))
+        torch.testing.assert_close(made.state[:, 0], whole.state[live, at], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(made.written[:, 0], whole.written[live, at], rtol=1e-4, atol=1e-5)
     for hook in hooks:
         hook.remove()
     assert len(calls) == STEPS * len(hooks)
