@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from studio.lalm.embedded import codec as codec_module
-from studio.lalm.embedded import timbre, tokens, vocoder
+from studio.lalm.embedded import limiter, timbre, tokens, vocoder
 from studio.lalm.embedded.codec import Codec
 from studio.lalm.embedded.features import Source
 from studio.lalm.embedded.tokens import FRAMES, PROSODY, Codes
@@ -21,7 +21,6 @@ from studio.lalm.embedded.vocoder import Analysis
 Array = npt.NDArray[np.float64]
 
 TOKEN_SAMPLES = FRAMES * vocoder.HOP
-_KNEE = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +33,6 @@ class Voice:
     source: Source
     gain: float
     analysis: Analysis | None = None
-
-
-def limit(samples: Array) -> npt.NDArray[np.float32]:
-    """Leave levels below the knee as they are and bend louder ones towards, never beyond, full scale."""
-    size = np.abs(samples)
-    bent = _KNEE + (1 - _KNEE) * np.tanh((size - _KNEE) / (1 - _KNEE))
-    return np.where(size > _KNEE, np.sign(samples) * bent, samples).astype(np.float32)
 
 
 def synthesise(codes: Codes, voice: Voice, codec: Codec) -> npt.NDArray[np.float32]:
@@ -74,7 +66,7 @@ def synthesise(codes: Codes, voice: Voice, codec: Codec) -> npt.NDArray[np.float
     change = timbre.change_db(energy, effort, body, voiced)
     hertz = voice.source.median_hertz * 2.0 ** (semitones / 12)
     hertz = np.where(voiced, np.clip(hertz, vocoder.F0_FLOOR, vocoder.F0_CEIL), 0.0)
-    return limit(vocoder.synthesise(hertz, envelope * 10 ** (change / 10), aperiodicity) * voice.gain)
+    return limiter.limit(vocoder.synthesise(hertz, envelope * 10 ** (change / 10), aperiodicity) * voice.gain)
 
 
 class SpeechStream:
@@ -92,7 +84,7 @@ class SpeechStream:
         """
         stable = count * TOKEN_SAMPLES
         if not final:
-            stable -= codec_module.LOOKAHEAD * TOKEN_SAMPLES + vocoder.UNSTABLE_SAMPLES
+            stable -= codec_module.LOOKAHEAD * TOKEN_SAMPLES + vocoder.UNSTABLE_SAMPLES + limiter.AHEAD_SAMPLES
         span = range(self._given, max(self._given, stable))
         self._given = span.stop
         return span

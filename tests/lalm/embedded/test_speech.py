@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from studio.audio.clip import Clip
 from studio.lalm.base import SpeechLALM
-from studio.lalm.embedded import features, segments, speech, vocoder
+from studio.lalm.embedded import features, limiter, segments, speech, vocoder
 from studio.lalm.embedded.codec import Codec
 from studio.lalm.embedded.lalm import EmbeddedLALM
 
@@ -74,12 +74,21 @@ def test_streamed_samples_equal_those_made_at_once(
     assert len(whole) == len(codes) * speech.TOKEN_SAMPLES
 
 
-@given(st.floats(-20, 20))
-def test_the_limiter_keeps_sign_and_order_and_never_exceeds_full_scale(value: float) -> None:
-    low, high = speech.limit(np.array([value, value + 0.01]))
-    assert -1 <= low <= high <= 1
-    if abs(value) <= 0.7:
-        assert low == pytest.approx(value, abs=1e-7)
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 20.0))
+def test_the_limiter_turns_loud_moments_down_and_leaves_the_rest(seed: int, loudest: float) -> None:
+    rng = np.random.default_rng(seed)
+    signal = 0.3 * rng.uniform(-1, 1, 3_000)
+    at = int(rng.integers(400, 2_600))
+    signal[at] = loudest
+    made = limiter.limit(signal)
+    assert np.abs(made).max() <= limiter.CEILING + 1e-6
+    gain = made / signal
+    away = np.abs(np.arange(3_000) - at) > limiter.AHEAD_SAMPLES
+    assert gain[away] == pytest.approx(1.0, abs=1e-6)
+    assert np.all(gain > 0)
+    assert np.abs(np.diff(gain)).max() < 1 / limiter.AHEAD_SAMPLES + 1e-6, "it moves slowly: no click, no bent wave"
+    begun = limiter.limit(signal[:1_500])
+    assert np.array_equal(begun[: -limiter.AHEAD_SAMPLES], made[: 1_500 - limiter.AHEAD_SAMPLES])
 
 
 @settings(max_examples=25)

@@ -34,7 +34,7 @@ from studio.judges.speaker import similarity
 from studio.lalm import embedded as model_package
 from studio.lalm.base import Content, ConversionRequest
 from studio.lalm.embedded import vocoder
-from studio.lalm.embedded.speech import limit
+from studio.lalm.embedded.limiter import limit
 from studio.lalm.embedded.training.human_judge import HumanJudge
 from studio.paths import resources_dir
 
