@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,7 @@ class SettingsPage(Page):
         self.about_selector = small()
         self.expected = small()
         self.where = small()
+        self.where.setWordWrap(True)
         self.first = self.emotions[TARGETS[0]]
         self._lay_out()
         self._connect()
@@ -271,6 +273,8 @@ def _show_number(box: QDoubleSpinBox, value: float) -> None:
 
 def _short(folder: Path) -> str:
     try:
-        return f"~/{folder.relative_to(Path.home())}"
+        path = f"~{os.sep}{folder.relative_to(Path.home())}"
     except ValueError:
-        return str(folder)
+        path = str(folder)
+    # A zero-width space where a long path may go on in the next line.
+    return path.replace(os.sep, f"{os.sep}\u200b")

@@ -160,6 +160,7 @@ def test_the_verb(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "out")
     assert main([*line, "--out", str(tmp_path / "out")]) == 1
     assert "exists already" in capsys.readouterr().err
-    assert main(["fold", str(tmp_path), "--mask", str(tmp_path / "m.esn.safetensors"), "--strength", "angry=1",
+    (tmp_path / "empty").mkdir()
+    assert main(["fold", str(tmp_path / "empty"), "--mask", str(tmp_path / "m.esn.safetensors"), "--strength", "angry=1",
                  "--out", str(tmp_path / "other")]) == 1  # fmt: skip
-    assert "holds no language layers" in capsys.readouterr().err
+    assert "holds no weights as safetensors" in capsys.readouterr().err
