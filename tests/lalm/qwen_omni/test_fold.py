@@ -161,6 +161,5 @@ def test_the_verb(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main([*line, "--out", str(tmp_path / "out")]) == 1
     assert "exists already" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
-    assert main(["fold", str(tmp_path / "empty"), "--mask", str(tmp_path / "m.esn.safetensors"), "--strength", "angry=1",
-                 "--out", str(tmp_path / "other")]) == 1  # fmt: skip
+    assert main(["fold", str(tmp_path / "empty"), *line[2:], "--out", str(tmp_path / "other")]) == 1
     assert "holds no weights as safetensors" in capsys.readouterr().err
