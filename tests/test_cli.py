@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from studio.cli import VERB_MODULES, build_parser, main
-from studio.lalm.entries import ENTRIES
+from studio.lalm.entries import BY_HAND, ENTRIES
 
 VERBS = ("gui", "render", "identify", "evaluate", "select", "mask", "models", "doctor", "demo")
 
@@ -86,7 +86,7 @@ def test_failure_is_1_and_one_sentence_also_as_json() -> None:
     done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense")
     assert done.returncode == 1
     assert done.stdout == ""
-    sentence = f"There is no model 'nonsense'; known: {', '.join(facts.name for facts in ENTRIES)}."
+    sentence = f"There is no model 'nonsense'; known: {', '.join(facts.name for facts in (*ENTRIES, *BY_HAND))}."
     assert done.stderr == f"esn-studio: {sentence}\n"
     done = studio("render", "a.wav", "--to", "happy", "--model", "nonsense", "--json")
     assert done.returncode == 1

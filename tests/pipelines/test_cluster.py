@@ -21,7 +21,7 @@ from studio.errors import Cancelled, StudioError
 from studio.judges.catalog import load_judge
 from studio.lalm.base import never
 from studio.lalm.catalog import load_model
-from studio.lalm.entries import ENTRIES
+from studio.lalm.entries import BY_HAND, ENTRIES
 from studio.paths import resources_dir
 from studio.pipelines.attempts import Rules
 from studio.pipelines.cluster import RayWorkers
@@ -142,7 +142,7 @@ def test_the_command_line_uses_the_cluster(cluster, tmp_path, capsys):
 
 
 def test_what_is_not_there_is_one_sentence(cluster):
-    known = ", ".join(facts.name for facts in ENTRIES)
+    known = ", ".join(facts.name for facts in (*ENTRIES, *BY_HAND))
     sentence = f"A machine of the Ray cluster cannot convert: There is no model 'absent'; known: {known}."
     with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"), RayWorkers("auto", "absent", "embedded", 1):
         pass
