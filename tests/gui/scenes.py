@@ -235,6 +235,8 @@ def microphone(stage: Stage, folder: Path) -> dict[str, Any]:
     microphones = [dialog.devices.itemText(index) for index in range(dialog.devices.count())]
     press(dialog.record)
     quiet = dialog.meter.share
+    # A sound server may swallow the first moments of a recording.
+    stage.wait(lambda: "0:00." not in dialog.time.text(), "a second of recording")
     playing = subprocess.Popen(["paplay", str(folder / "line.wav")])
     loudest: list[float] = []
 
