@@ -24,7 +24,7 @@ def first_steps(window: MainWindow) -> tuple[Stop, ...]:
         ),
         Stop(
             "Target and intensity",
-            "Choose a target emotion, then push its slider, or blend several. Every change renders by itwindow.",
+            "Choose a target emotion, then push its slider, or blend several. Every change renders by itself.",
             (steering.targets, steering.modes, *steering.rows.values(), steering.scale),
         ),
         Stop(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import TYPE_CHECKING
 
 from studio.audio.clip import Clip
 from studio.errors import StudioError
+from studio.gui.helper import HelperProcess
 
 if TYPE_CHECKING:
     from studio.session.render import Recogniser
@@ -20,7 +18,7 @@ class Listener:
 
     def __init__(self, sentences: frozenset[str]) -> None:
         self._sentences = sentences
-        self._pool: ProcessPoolExecutor | None = None
+        self._helper = HelperProcess(_recognise)
 
     def recogniser(self, reference: str) -> Recogniser | None:
         """What hears takes of a line; the line's words compete with all other sentences. None without recogniser."""
@@ -32,18 +30,14 @@ class Listener:
 
     def close(self) -> None:
         """End the process."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        self._helper.close()
 
     def _hear(self, sentences: frozenset[str], clip: Clip) -> str:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         try:
-            return self._pool.submit(_recognise, sentences, clip).result()
-        except BrokenProcessPool as error:
-            self._pool = None
+            heard: str = self._helper.ask(sentences, clip)
+        except (EOFError, OSError) as error:
             raise StudioError("The speech recogniser's process was ended from outside; render again.") from error
+        return heard
 
 
 def _recognise(sentences: frozenset[str], clip: Clip) -> str:

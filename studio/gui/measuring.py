@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -16,13 +12,13 @@ from studio.audio.clip import Clip
 from studio.engine import JobContext
 from studio.errors import Cancelled, StudioError
 from studio.gui.engine_thread import EngineThread
+from studio.gui.helper import HelperProcess
 from studio.gui.shown import ShownTake
 from studio.gui.state import StudioState
 
 if TYPE_CHECKING:
     from studio.session.measures import Measures
 
-_LOOK_SECONDS = 0.1
 _NICE = 10
 
 
@@ -37,37 +33,19 @@ class Measurer:
 
         self.lacking = lacking()
         self.able = len(self.lacking) < 2
-        self._process: BaseProcess | None = None
-        self._ours: Connection | None = None
+        self._helper = HelperProcess(_measured, _NICE)
 
     def measure(self, audio: Clip, source: Clip, cancelled: Callable[[], bool]) -> Measures:
         """Measure one take of ``source``; raises Cancelled when asked to stop, StudioError when the process died."""
-        context = multiprocessing.get_context("spawn")
-        if self._process is None or self._ours is None:
-            self._ours, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            self._process.start()
-            theirs.close()
         try:
-            self._ours.send((audio, source))
-            while not self._ours.poll(_LOOK_SECONDS):
-                if cancelled():
-                    self.close()
-                    raise Cancelled
-            measures: Measures = self._ours.recv()
+            measures: Measures = self._helper.ask(audio, source, cancelled=cancelled)
         except (EOFError, OSError) as error:
-            self.close()
             raise StudioError("Takes are not measured any more: the process that did it has ended.") from error
         return measures
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None and self._ours is not None:
-            self._process.terminate()
-            self._process.join()
-            self._process.close()
-            self._ours.close()
-        self._process = self._ours = None
+        self._helper.close()
 
 
 class Measuring(QObject):
@@ -122,16 +100,8 @@ def _measure(measurer: Measurer, audio: Clip, source: Clip, context: JobContext)
     return measurer.measure(audio, source, context.cancelled)
 
 
-def _serve(theirs: Connection) -> None:
-    """Runs in the process: measures what comes until nothing more does."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if hasattr(os, "nice"):
-        os.nice(_NICE)
+def _measured(audio: Clip, source: Clip) -> Measures:
+    """Runs in the process."""
     from studio.session.measures import measure
 
-    while True:
-        try:
-            audio, source = theirs.recv()
-        except (EOFError, OSError):  # the window ended, perhaps in the middle of a sentence
-            return
-        theirs.send(measure(audio, source))
+    return measure(audio, source)
