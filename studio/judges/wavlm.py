@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from studio.audio.clip import Clip
 from studio.errors import StudioError
-from studio.lalm.reading import PROBLEMS, unreadable
+from studio.lalm.reading import PROBLEMS, require_whole, unreadable
 
 HUB = "microsoft/wavlm-base-plus-sv"
 RATE = 16_000
@@ -69,7 +69,5 @@ def load(source: str | Path = HUB) -> WavlmSpeakers:
         ) from error
     except PROBLEMS as error:
         raise unreadable("WavLM's speaker model", where, error) from error
-    missing = sorted(str(key) for key in report["missing_keys"])
-    if missing:
-        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")
+    require_whole(where, report)
     return WavlmSpeakers(model, extractor)

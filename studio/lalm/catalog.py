@@ -107,7 +107,7 @@ def code_of(entry: CatalogEntry) -> consent.CodeOffer:
         from studio.lalm.runtimes.start import code_there
 
         return code_there(facts)
-    return consent.offer(facts.name, facts.title, facts.repo, facts.revision or "main", entry.weights)
+    return consent.offer(facts.name, facts.title, facts.repo, facts.agreed_revision, entry.weights)
 
 
 def load_model(

@@ -56,6 +56,11 @@ class ModelFacts:
         return tuple(name for name, able in can.items() if able)
 
     @property
+    def agreed_revision(self) -> str:
+        """What agreements to run its code call its revision."""
+        return self.revision or "main"
+
+    @property
     def place(self) -> str:
         """Where it runs, in words."""
         return self.runtime if self.runtime == IN_PROCESS else f"in the runtime {self.runtime}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import platform
-import re
 from importlib.metadata import distributions
 from typing import Any
 
@@ -33,7 +32,7 @@ def greet(adapter: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "adapter": broken,
-        "packages": {re.sub(r"[-_.]+", "-", each.name).lower(): each.version for each in distributions() if each.name},
+        "packages": {each.name: each.version for each in distributions() if each.name},
         "weights": _weights(),
     }
 

@@ -27,9 +27,7 @@ def read(kind: Any, where: str, title: str, device: torch.device | str | None = 
         model, report = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, output_loading_info=True, **at)
     except PROBLEMS as error:
         raise unreadable(title, where, error) from error
-    missing = sorted(str(key) for key in report["missing_keys"])
-    if missing:
-        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")
+    require_whole(where, report)
     try:
         return model.to(place)
     except torch.OutOfMemoryError as error:
@@ -44,3 +42,10 @@ def unreadable(title: str, where: str, error: Exception) -> StudioError:
     """That ``title`` cannot be loaded, with the reason in one line."""
     said = " ".join(str(error).split())[:_SHOWN] or type(error).__name__
     return StudioError(f"{title} cannot be loaded from '{where}': {said}")
+
+
+def require_whole(where: str, report: dict[str, Any]) -> None:
+    """Raise StudioError when transformers' loading report names weights that the checkpoint lacks."""
+    missing = sorted(str(key) for key in report["missing_keys"])
+    if missing:
+        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {missing[0]}.")

@@ -29,6 +29,7 @@ from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.memory import Precision
 from studio.lalm.qwen_omni.parts import remove_vision, take_apart
 from studio.lalm.qwen_omni.prompt import Prompter
+from studio.lalm.reading import require_whole
 
 OLDEST_TRANSFORMERS = (4, 52)
 """The first that has the model; tested there and on the version that is pinned."""
@@ -187,9 +188,7 @@ def _weights(where: str, at: dict[str, Any], config: Any, precision: Precision, 
     # Past the class's own from_pretrained, which cannot say what was missing.
     read = super(Qwen2_5OmniForConditionalGeneration, _Listener).from_pretrained
     model, report = read(where, config=config, use_safetensors=True, output_loading_info=True, **options)
-    missing = [str(key) for key in report["missing_keys"]]
-    if missing:
-        raise StudioError(f"'{where}' is incomplete: {len(missing)} weights are missing, such as {sorted(missing)[0]}.")
+    require_whole(where, report)
     if quantised is None:
         model = model.to(device)
     return model.eval()

@@ -73,8 +73,9 @@ def greet(record: RuntimeRecord, adapter: str, environment: dict[str, str] | Non
             f"{wire.VERSION}; {repair}"
         )
     try:
-        return Greeting(said["python"], said["device"], said["adapter"], dict(said["packages"]), said["weights"])
-    except (KeyError, TypeError, ValueError) as problem:
+        packages = {normal(name): version for name, version in said["packages"].items()}
+        return Greeting(said["python"], said["device"], said["adapter"], packages, said["weights"])
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise StudioError(f"The host in '{record.folder}' did not say what is there; {repair}") from problem
 
 

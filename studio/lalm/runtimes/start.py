@@ -23,7 +23,7 @@ def start(facts: ModelFacts, cancelled: Callable[[], bool] = never) -> HostedLAL
     weights, no device, no reaching the machine; Cancelled when asked to stop.
     """
     record = renewed(_record(facts))
-    agreed = consent.agreed(facts.name, revision_of(facts))
+    agreed = consent.agreed(facts.name, facts.agreed_revision)
     assigned = assignment.variables(facts.repo, facts.revision, record.weights, agreed)
     command, environment = record.place.command(
         [record.interpreter, "-m", "studio.lalm.host", facts.loader], variables(record) | assigned
@@ -47,7 +47,7 @@ def code_there(facts: ModelFacts) -> consent.CodeOffer:
             f"There are no whole weights of {facts.title}{where} on {record.place.words}; {fetching(facts, record)}"
         )
     return consent.CodeOffer(
-        facts.name, facts.title, str(facts.repo), revision_of(facts), Path(found["folder"]), found["digest"],
+        facts.name, facts.title, str(facts.repo), facts.agreed_revision, Path(found["folder"]), found["digest"],
         tuple(found["files"]), found["size"],
     )  # fmt: skip
 
@@ -58,11 +58,6 @@ def fetching(facts: ModelFacts, record: RuntimeRecord) -> str:
     own = [str(facts.repo), *(("--revision", facts.revision) if facts.revision else ())]
     commands = [shlex.join([program, "download", *words]) for words in (*([name] for name in facts.companions), own)]
     return f"there, run: {' && '.join(commands)}"
-
-
-def revision_of(facts: ModelFacts) -> str:
-    """What agreements call the revision."""
-    return facts.revision or "main"
 
 
 def _record(facts: ModelFacts) -> RuntimeRecord:
