@@ -36,7 +36,7 @@ def test_it_draws_the_masks_counts(localize: MainWindow) -> None:
     expected = [mask.histogram(emotion) for emotion in ("happy", "angry", "sad", "surprise")]
     assert np.array_equal(localize.localize.heatmap.counts, expected)
     assert "CAS-5" in localize.localize.title.text()
-    assert "Selector: CAS" in localize.localize.facts.text()
+    assert "Selector:\N{NO-BREAK SPACE}CAS" in localize.localize.facts.text()
 
 
 def test_a_click_on_a_layer_restricts_steering_to_it_and_again_clears(localize: MainWindow) -> None:

@@ -347,6 +347,8 @@ class LocalizeView(QWidget):
             self.facts.setText("")
         else:
             self.title.setText(f"Emotion-sensitive neurons per layer and emotion: {mask.name}")
-            self.facts.setText("     ".join(f"{name}: {value}" for name, value in mask.facts))
+            # A name and its value stay in one line.
+            facts = (f"{name}: {value}".replace(" ", "\N{NO-BREAK SPACE}") for name, value in mask.facts)
+            self.facts.setText("     ".join(facts))
         self.heatmap.show_mask(mask)
         self.scale.show_range(int(self.heatmap.counts.max(initial=0)))
