@@ -79,6 +79,7 @@ class Actions:
         # Del belongs to whatever has the focus: here, to the list.
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         takes.list.addAction(delete)
+        self._put(menu, "Clear the curve", window.lanes.curve.clear_action)
 
         def allow() -> None:
             for action in needing:

@@ -70,6 +70,9 @@ class PanelStep(_Step):
             return False
         if other.second.keys() != self.second.keys() or not all(map(_slides, self.second)):
             return False
+        # A point that is dragged passes other places; one that is set or removed is a step of its own.
+        if _points(other.second) != _points(self.second):
+            return False
         self.second, self.moment = other.second, other.moment
         self.setText(other.text())
         self.setObsolete(self.first == self.second)
@@ -192,6 +195,11 @@ def _slides(name: str) -> bool:
     return "/" in name or name in ("layers", "seed", "automation")
 
 
+def _points(values: Mapping[str, Any]) -> int:
+    """How many points the curve has in some of the panel's values."""
+    return len(values.get("automation") or ())
+
+
 def panel_text(changed: Mapping[str, Any], steer: Steer) -> str:
     """What was changed, in a few words: ``angry 0.50``, ``mode add``, ``mask``."""
     for name in (MASK, "mode", "target"):
@@ -207,4 +215,6 @@ def panel_text(changed: Mapping[str, Any], steer: Steer) -> str:
             return f"{emotion} {strength(value or 0.0)}"
         return "intensities"
     first = next(iter(changed)).partition("/")[0]
+    if first == "automation" and changed[first] is None:
+        return "clearing the curve"
     return {"scope": "tokens", "automation": "curve"}.get(first, first.replace("_", " "))

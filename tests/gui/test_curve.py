@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.gui.audition.curve import CurveLane
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.lalm.base import LANGUAGE, SYNTHESIS, CurveUnit
-from tests.gui.driving import PATIENCE, choose_target, drag_slider, wait_for_takes
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 from tests.gui.standin import INFO, StandIn, loader
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -72,6 +74,77 @@ def test_everything_can_be_done_by_key(window: MainWindow) -> None:
     assert curve_of(window) == ((0.82, 0.8),)
     QTest.keyClick(lane, Qt.Key.Key_Right)
     assert axis.playhead == pytest.approx(0.8), "without a chosen point arrows move the playhead, which waits for sound"
+
+
+@pytest.mark.parametrize("way", ["button", "menu", "menu by key", "key"])
+def test_the_whole_curve_is_cleared_and_undone_in_one_step(window: MainWindow, way: str) -> None:
+    lane, stack = lane_of(window), window.studio.history.stack
+    for point in ((0.4, 1.0), (0.8, 0.2), (1.2, 0.6)):
+        set_point(lane, *point)
+    drawn, steps = curve_of(window), stack.count()
+    assert drawn is not None
+    assert (len(drawn), steps) == (3, 3), "every point is a step of its own, however fast"
+    clear(window, way)
+    assert (curve_of(window), lane.points) == (None, ())
+    assert "full strength throughout" in lane.accessibleDescription()
+    assert stack.undoText() == "clearing the curve"
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert curve_of(window) == drawn == lane.points
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert (curve_of(window), lane.points) == (None, ())
+
+
+def clear(window: MainWindow, way: str) -> None:
+    """Clear the curve by one of the ways there are."""
+    lane = lane_of(window)
+    if way == "button":
+        press(lane.clear_button)
+    elif way == "key":
+        lane.setFocus()
+        QTest.keyClick(lane, Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
+    else:
+        if way == "menu":
+            right_click(window, lane, lane.x_y((0.6, 0.9)).toPoint())
+        else:
+            at = lane.rect().center()
+            event = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, at, lane.mapToGlobal(at))
+            QApplication.sendEvent(lane, event)
+        assert lane.menu.isVisible()
+        press(lane.menu, lane.menu.actionGeometry(lane.clear_action).center())
+        assert not lane.menu.isVisible()
+
+
+def right_click(window: MainWindow, lane: CurveLane, at: QPoint) -> None:
+    """As from the screen, so that a context menu may follow."""
+    QTest.mouseClick(window.windowHandle(), Qt.MouseButton.RightButton, NONE, lane.mapTo(window, at))
+
+
+def test_the_right_button_on_a_point_removes_it_and_shows_no_menu(window: MainWindow) -> None:
+    lane = lane_of(window)
+    set_point(lane, 0.4, 1.0)
+    set_point(lane, 0.8, 0.2)
+    first, second = lane.points
+    right_click(window, lane, lane.x_y(second).toPoint())
+    assert curve_of(window) == (first,)
+    assert not lane.menu.isVisible()
+
+
+def test_without_a_curve_there_is_nothing_to_clear_and_that_is_said(window: MainWindow) -> None:
+    lane = lane_of(window)
+    assert (lane.clear_button.text(), lane.clear_button.accessibleName()) == (
+        "clear curve",
+        "Clear the intensity curve",
+    )
+    assert lane.clear_button.isVisible()
+    assert not lane.clear_button.isEnabled()
+    assert not lane.clear_action.isEnabled()
+    assert lane.clear_button.toolTip() == lane.clear_action.toolTip() == "No curve is drawn"
+    set_point(lane, 0.5, 0.3)
+    assert lane.clear_button.toolTip() == "Clear the whole curve (Shift+Del)"
+    button, strip = (each.rect().translated(each.mapTo(window, QPoint())) for each in (lane.clear_button, lane))
+    assert not button.intersects(strip), "it covers nothing of the lane"
+    assert 0 <= strip.top() - button.bottom() < 12
+    assert strip.right() - button.right() < 12
 
 
 def test_a_take_follows_the_curve_and_shows_it(qtbot: QtBot, window: MainWindow, standin: StandIn) -> None:

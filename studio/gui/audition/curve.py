@@ -6,14 +6,26 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QContextMenuEvent,
+    QFocusEvent,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QMenu, QSizePolicy
 
 from studio.esn.automation import Automation, Point
 from studio.gui import theme
 from studio.gui.audition.canvas import TimeCanvas
 from studio.gui.formats import clock, percent
 from studio.gui.timeaxis import TimeAxis
+from studio.gui.widgets.layout import explain, link
 
 HEIGHT = 44
 _MARGIN = 7
@@ -30,10 +42,14 @@ _HELP = (
     "Click to set a point, drag it, double-click or Delete to remove it. By key: arrows move the chosen point, "
     "Page Up and Page Down choose another, Insert sets one at the playhead."
 )
+_NO_CURVE = "No curve is drawn"
 
 
 class CurveLane(TimeCanvas):
-    """Shows and edits the curve's points (seconds, share of the strengths); ``edited`` with all of them, or None."""
+    """Shows and edits the curve's points (seconds, share of the strengths); ``edited`` with all of them, or None.
+
+    ``clear_button`` belongs beside the lane, where it covers none of it; it and the lane's menu do ``clear_action``.
+    """
 
     edited = Signal(object)
 
@@ -45,6 +61,15 @@ class CurveLane(TimeCanvas):
         self._reason: str | None = None
         self._words: tuple[str, ...] = ()
         self._dragged = False
+        self._took_press = False
+        self.clear_action = QAction("Clear the curve", self)
+        self.clear_action.setShortcut(QKeySequence("Shift+Del"))
+        self.clear_action.triggered.connect(self.clear)
+        self.clear_button = link("clear curve", "Clear the intensity curve")
+        self.clear_button.clicked.connect(self.clear_action.trigger)
+        self.menu = QMenu(self)
+        self.menu.setToolTipsVisible(True)
+        self.menu.addAction(self.clear_action)
         self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -86,6 +111,10 @@ class CurveLane(TimeCanvas):
             self._words = tuple(words)
             self._hint()
             self.redraw()
+
+    def clear(self) -> None:
+        """Remove every point: full strength throughout."""
+        self._apply((), None)
 
     def x_y(self, point: Point) -> QPointF:
         """Pixel of a point."""
@@ -154,6 +183,7 @@ class CurveLane(TimeCanvas):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Choose the point under the mouse, or set a new one there; the right button removes it."""
         found = self._under(event.position())
+        self._took_press = event.button() == Qt.MouseButton.RightButton and found is not None
         if event.button() == Qt.MouseButton.RightButton and found is not None:
             self._remove(found)
         elif event.button() == Qt.MouseButton.LeftButton and self._seconds > 0:
@@ -181,6 +211,11 @@ class CurveLane(TimeCanvas):
         found = self._under(event.position())
         if found is not None:
             self._remove(found)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The menu, by key or where the right button met no point that it removes."""
+        if event.reason() != QContextMenuEvent.Reason.Mouse or not self._took_press:
+            self.menu.popup(event.globalPos())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Edit by key; with no point chosen, keys mean what they mean on any lane."""
@@ -276,6 +311,10 @@ class CurveLane(TimeCanvas):
         return f"{clock(seconds)}  {percent(share)}"
 
     def _describe(self) -> None:
+        hint = "Clear the whole curve (Shift+Del)"
+        explain(self.clear_button, bool(self.points), _NO_CURVE, hint)
+        self.clear_action.setEnabled(bool(self.points))
+        self.clear_action.setToolTip(hint if self.points else _NO_CURVE)
         parts = [self._say(index) for index in range(len(self.points))]
         chosen = f"; chosen: {self._say(self.chosen)}" if self.chosen is not None else ""
         self.setAccessibleDescription(f"{', '.join(parts) or 'full strength throughout'}{chosen}. {_HELP}")

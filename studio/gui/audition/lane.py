@@ -99,7 +99,10 @@ class LaneView(QFrame):
         layout.setSpacing(2)
         layout.addLayout(header)
         layout.addWidget(self.canvas, 1)
-        layout.addWidget(self.words)
+        self.foot = QHBoxLayout()
+        self.foot.setSpacing(8)
+        self.foot.addWidget(self.words, 1)
+        layout.addLayout(self.foot)
         self.body = layout
         self.listen.clicked.connect(lambda: self.listen_asked.emit(lane))
         self.show_locked(False)

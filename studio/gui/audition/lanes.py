@@ -48,6 +48,8 @@ class LanesView(QWidget):
         self.trim_button = self._trim_button()
         self.lanes[SOURCE].header.addWidget(self.trim_button)
         self.lanes[SOURCE].body.insertWidget(1, self.trim)
+        # Right above the end of the curve's lane.
+        self.lanes[SOURCE].foot.addWidget(self.curve.clear_button, 0, Qt.AlignmentFlag.AlignBottom)
         self._bar = QScrollBar(Qt.Orientation.Horizontal)
         self._bar.setAccessibleName("Scroll the time axis")
         self._bar.setFixedHeight(10)
