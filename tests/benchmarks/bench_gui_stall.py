@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, Qt, QTimer
 
 from studio.emotions import TARGETS
 from tests.gui.driving import choose_target, drag_slider
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 
 IDLE_SECONDS = 3.0
 
