@@ -13,11 +13,13 @@ import json
 import shutil
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -151,7 +153,7 @@ def check_words(report: Report, lalm: Any) -> None:
     """The language module follows a curve word by word."""
     plain, full = follow(lalm, LANGUAGE, None, 0.0), follow(lalm, LANGUAGE, None)
     check_level(report, lalm, LANGUAGE, plain, full)
-    guest, texts, shares = lalm._guest, [], []
+    guest, texts, shares = lalm._guest, list[str](), list[float]()
     text, intensity = guest._text, guest.sites[LANGUAGE].taps.intensity
 
     def keep_text(ids: Any) -> str:
@@ -166,7 +168,7 @@ def check_words(report: Report, lalm: Any) -> None:
     word = SOURCE.seconds / len(WORDS.split())
     late = follow(lalm, LANGUAGE, ((0.0, 0.0), (word, 1.0)))
     del guest._text, guest.sites[LANGUAGE].taps.intensity
-    reads = next((index for index, share in enumerate(shares) if share == 1), None)
+    reads = shares.index(1.0)
     report.check(
         f"{LANGUAGE}: the ids that were read say what was answered: {texts[-1]!r}", texts[-1].strip() == late.text
     )
@@ -179,6 +181,39 @@ def check_words(report: Report, lalm: Any) -> None:
         f"{LANGUAGE}: up to what that pass reads the text is the baseline's, and then no more",
         late.text.startswith(until) and plain.text.startswith(until) and late.text != plain.text,
     )
+
+
+class StandInToken2wav:
+    """``stepaudio2.Token2wav``, whose weights are not public code: a tone per token, in a WAV file of floats."""
+
+    def __init__(self, model_path: str, float16: bool, n_timesteps: int) -> None:
+        self.cache = None
+
+    def __call__(self, generated_speech_tokens: list[int], prompt_wav: str) -> bytes:
+        """Speech tokens and the path of a voice to a sound file."""
+        (made,) = StandInVocoder().token2wav(speech_token=torch.tensor(generated_speech_tokens))
+        file = BytesIO()
+        soundfile.write(file, made["tts_speech"][0].numpy(), 24_000, format="WAV", subtype="FLOAT")
+        return file.getvalue()
+
+
+def check_vocoder(report: Report, lalm: Any, model: Any) -> None:
+    """What minicpmo-utils brings is Token2wav, with which ``chat`` alone cannot speak."""
+    before = follow(lalm, SYNTHESIS, None)
+    stepaudio = ModuleType("stepaudio2")
+    vars(stepaudio)["Token2wav"] = StandInToken2wav
+    sys.modules["stepaudio2"] = stepaudio
+    model.init_tts(streaming=True)
+    try:
+        follow(lalm, SYNTHESIS, None)
+        report.check("chat itself does not speak with Token2wav", False)
+    except StudioError as problem:
+        report.check(
+            f"chat itself does not speak with Token2wav: {str(problem)[-40:]!r}", "NotImplemented" in str(problem)
+        )
+    minicpm_o.load_vocoder(model)
+    after = follow(lalm, SYNTHESIS, None)
+    report.check("with the adapter's help it does, sample for sample what came before", same(before, after))
 
 
 def main() -> None:
@@ -207,6 +242,7 @@ def main() -> None:
         check_curve(report, lalm, SYNTHESIS, 1 / minicpm_o.TOKENS_PER_SECOND)
         check_sites(report, lalm)
         check_errors(report, lalm, model)
+        check_vocoder(report, lalm, model)
         forced.remove()
         lalm.close()
         report.check(

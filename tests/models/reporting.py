@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -129,10 +130,16 @@ def check_curve(report: Report, model: GuestLALM, module: str, token_seconds: fl
         f"{module}: a curve that rises at speech token {at} first changes {changed[:1]}, and is not full strength",
         changed and changed[0] >= at and not same(late, full),
     )
-    shares, curve = [], Automation(((0.0, 0.25), (8.0, 0.75)))
+    shares: list[float] = []
+    curve = Automation(((0.0, 0.25), (8.0, 0.75)))
     taps = model._guest.sites[module].taps
     intensity = taps.intensity
-    vars(taps)["intensity"] = lambda each: (shares.append(each[0]), intensity(each))
+
+    def keep(each: Sequence[float]) -> None:
+        shares.append(each[0])
+        intensity(each)
+
+    vars(taps)["intensity"] = keep
     made = follow(model, module, curve.points)
     del vars(taps)["intensity"]
     count = len(made.speech_tokens)
