@@ -8,7 +8,7 @@ cancelling ends the next forward pass.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,15 +20,20 @@ import torch
 
 from studio.audio.clip import FloatArray
 from studio.errors import Cancelled, StudioError
+from studio.esn.automation import Automation
 from studio.lalm import assignment, remote_code, wavefile
-from studio.lalm.base import LANGUAGE, SYNTHESIS, ModelInfo
-from studio.lalm.guest import SPEAKING_RATE, GuestLALM, Spoken, seeded, with_gates
+from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest, CurveUnit, ModelInfo
+from studio.lalm.guest import SPEAKING_RATE, GuestLALM, Spoken, described, seeded
+from studio.lalm.pace import Following, in_words, on_the_clock
 from studio.lalm.passes import Passes, Site, find, tap
 
 MODEL_ID = "openbmb/MiniCPM-o-4_5"
 TITLE = "MiniCPM-o 4.5"
 MAX_SECONDS = 30.0
 MAX_TEXT_TOKENS = 512
+TOKENS_PER_SECOND = 25
+"""Of speech: 960 samples each at 24 kHz, as CosyVoice 2 and Step-Audio 2 make of theirs."""
+
 MAX_SPEECH_TOKENS = 2048
 """The limit ``tts.generate`` has by default."""
 
@@ -44,7 +49,7 @@ _SPEAK = "_generate_speech_non_streaming"
 class MiniCpmO:
     """A loaded model (class ``MiniCPMO``) whose speech-making is watched; ``close`` undoes it."""
 
-    passes_per_second = 29.0  # about 4 words or parts of them, and 25 speech tokens
+    passes_per_second = TOKENS_PER_SECOND + 4.0  # about so many words or parts of them
 
     def __init__(self, model: Any) -> None:
         text, speech = Passes(find(model, "llm.model")), Passes(find(model, "tts.model"))
@@ -66,6 +71,21 @@ class MiniCpmO:
     def sites(self) -> Mapping[str, Site]:
         """Gates by module."""
         return self._sites
+
+    @property
+    def curves(self) -> Mapping[str, CurveUnit]:
+        """See :attr:`studio.lalm.guest.Guest.curves`."""
+        return {LANGUAGE: CurveUnit.WORDS, SYNTHESIS: CurveUnit.TIME}
+
+    def follow(self, module: str, request: ConversionRequest, curve: Automation) -> Following:
+        """See :meth:`studio.lalm.guest.Guest.follow`: text goes by its words, and speech by its tokens so far."""
+        if module == LANGUAGE:
+            passes = self._sites[LANGUAGE].passes
+            return in_words(TITLE, request, lambda: int(passes.read()[0, -1]), self._text)
+        return on_the_clock(request, curve, lambda index: index / TOKENS_PER_SECOND if index else None)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(self._model.processor.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
         """See :meth:`studio.lalm.guest.Guest.speak`."""
@@ -144,7 +164,7 @@ def wrap(model: Any, revision: str) -> GuestLALM:
         rate=SPEAKING_RATE,
         max_seconds=MAX_SECONDS,
     )
-    return GuestLALM(guest, with_gates(info, guest.sites))
+    return GuestLALM(guest, described(info, guest))
 
 
 def load(folder: Path, *, agreed: str | None, device: str = "cuda") -> GuestLALM:
