@@ -117,42 +117,28 @@ def _disk() -> list[Finding]:
 
 def _models() -> list[Finding]:
     from studio.lalm.catalog import DEFAULT, models
+    from studio.lalm.fit import first_card, fit
+    from studio.lalm.options import ModelOptions, all_options
     from studio.lalm.runtimes.records import host_of
 
-    room, place = _memory()
+    card = first_card(whole=False)
     findings = []
+    try:
+        chosen = all_options()
+    except StudioError as error:
+        chosen = {}
+        findings.append(Finding("model", WARNING, str(error)))
     for entry in models():
-        says = [f"{entry.title}: {entry.problem or 'weights are there'}"]
-        fitting = [name for name, need in entry.facts.memory.items() if need <= room]
         host = host_of(entry.facts.runtime)
-        if host is not None:
-            says = [f"{entry.title}: {entry.problem or f'runs on {host}'}"]
-        elif entry.facts.needs_gpu and not place:
-            says.append("no CUDA device, which it needs to be of use")
-        elif entry.facts.memory:
-            least = min(entry.facts.memory.values()) / 2**30
-            says.append(
-                f"fits the {room / 2**30:.0f} GiB of {place} at {', '.join(fitting)} (estimated)"
-                if fitting
-                else f"does not fit the {room / 2**30:.0f} GiB of {place}; it needs about {least:.1f} (estimated)"
-            )
+        fitting = fit(entry.facts, chosen.get(entry.name, ModelOptions()), card) if host is None else None
+        there = "weights are there" if host is None else f"runs on {host}"
+        says = [f"{entry.title}: {entry.problem or there}", *([fitting.words] if fitting is not None else [])]
         if not entry.available:
             level = FAILURE if entry.name == DEFAULT else WARNING
         else:
-            level = WARNING if host is None and entry.facts.memory and not fitting else OK
+            level = OK if fitting is None or fitting.fits else WARNING
         findings.append(Finding("model", level, "; ".join(says)))
     return findings
-
-
-def _memory() -> tuple[float, str]:
-    """Free bytes of the first card and its name; nothing where there is none."""
-    try:
-        import torch
-    except (ImportError, OSError):
-        return 0.0, ""
-    if not torch.cuda.is_available():
-        return 0.0, ""
-    return float(torch.cuda.mem_get_info(0)[0]), torch.cuda.get_device_name(0)
 
 
 def _masks() -> list[Finding]:

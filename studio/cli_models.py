@@ -67,7 +67,7 @@ def run_list(args: argparse.Namespace) -> int:
         return 0
     for entry in entries:
         print(f"{entry.name:16} {'ready' if entry.available else 'not usable':11} {entry.description}")
-        print(f"{'':16} {'; '.join(facts_in_words(entry))}")
+        print(f"{'':16} {'; '.join(entry.facts.in_words)}")
         if entry.problem is not None:
             print(f"{'':16} {entry.problem}")
     return 0
@@ -180,18 +180,6 @@ def _code_in_words(code: CodeOffer) -> str:
         f"  SHA-256     {code.digest}\n  files       {len(code.files)}, {code.size / 1e3:.0f} kB, in '{code.folder}'"
         f"{listed}\n"
     )
-
-
-def facts_in_words(entry: CatalogEntry) -> list[str]:
-    """What a model can do, its gates, sizes and licence, each in a few words."""
-    facts = entry.facts
-    words = [f"can {', '.join(facts.abilities)}", f"gates: {', '.join(facts.gates) or 'none'}"]
-    if facts.disk is not None:
-        words.append(f"{facts.disk / 1e9:.1f} GB to download")
-    if facts.memory:
-        needs = ", ".join(f"{need / 2**30:.1f} GiB at {name}" for name, need in facts.memory.items())
-        words.append(f"about {needs}")
-    return [*words, f"runs {facts.place}", f"licence: {facts.licence}"]
 
 
 def _document(entry: CatalogEntry) -> dict[str, Any]:

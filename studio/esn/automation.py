@@ -39,6 +39,12 @@ class Automation:
         """Whether the curve is 0 everywhere, which is the baseline."""
         return not any(share for _, share in self.points)
 
+    @property
+    def level(self) -> float | None:
+        """The share that the curve has everywhere; None when it changes."""
+        first = self.points[0][1]
+        return first if all(share == first for _, share in self.points) else None
+
     def at(self, seconds: float) -> float:
         """The share at a time."""
         after = bisect_right(self.points, (seconds, math.inf))

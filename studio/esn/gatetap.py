@@ -192,7 +192,8 @@ class GateTap:
             layer = self.loaded[self.turned]
             if self.shares is not None:
                 if not self.full:
-                    self.full = [each.to(self.device, self.dtype) for each in self.loaded]
+                    # Shares are taken before rounding to the gates' dtype, as strengths are.
+                    self.full = [each.to(self.device, torch.float32) for each in self.loaded]
                 layer = self.full[self.turned].at_share(self.shares)
             rows = layer.scale.shape[0]
             if self.buffers is not None and self.buffers.scale.shape[0] != rows:

@@ -45,6 +45,11 @@ def decibels(value: float) -> str:
     return f"{sign}{abs(rounded):.1f}\u00a0dB"
 
 
+def sentence(words: str) -> str:
+    """Words as a sentence: with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def steering_summary(
     target: str,
     mode: str,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from studio.gui.formats import percent
 
 if TYPE_CHECKING:
+    from studio.lalm.base import ModelInfo
     from studio.session.take import Take
 
 HIGHEST_WER = 0.15
@@ -26,6 +27,15 @@ class Word:
 def transcript_words(reference: str | None) -> tuple[Word, ...]:
     """A transcript's words, none of them wrong."""
     return tuple(Word(word) for word in (reference or "").split())
+
+
+def no_curve(model: ModelInfo, module: str) -> str | None:
+    """Why the gates of a module follow no intensity curve; None where they do."""
+    if module in model.curves:
+        return None
+    if not model.curves:
+        return f"{model.title} follows no intensity curve"
+    return f"{model.title} follows no intensity curve in its {module} module; steer its {' or '.join(model.curves)}"
 
 
 def words_of(take: Take) -> tuple[Word, ...]:

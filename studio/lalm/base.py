@@ -16,11 +16,18 @@ from studio.esn.intervention import Steering
 from studio.esn.statistics import GateStatistics
 from studio.progress import Progress, never, no_progress
 
-__all__ = ["LANGUAGE", "SYNTHESIS", "AudioSink", "Content", "Conversion", "ConversionRequest", "ModelInfo", "Progress",
-           "SpeechLALM", "never", "no_progress"]  # fmt: skip
+__all__ = ["LANGUAGE", "SYNTHESIS", "AudioSink", "Content", "Conversion", "ConversionRequest", "CurveUnit", "ModelInfo",
+           "Progress", "SpeechLALM", "never", "no_progress"]  # fmt: skip
 
 LANGUAGE = "language"
 SYNTHESIS = "synthesis"
+
+
+class CurveUnit(StrEnum):
+    """What an intensity curve is followed by: seconds of speech, or the words, each an equal share of the source."""
+
+    TIME = "time"
+    WORDS = "words"
 
 
 class Content(StrEnum):
@@ -34,12 +41,11 @@ class Content(StrEnum):
 class ModelInfo:
     """What a loaded model is and can do.
 
-    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curve_in_words``: generated tokens are
-    in step with the words, not with time; an intensity curve then changes from word to word, each word of the
-    transcript taking an equal share of the source's length. ``follows_curve``: it follows one at all. ``overlaps``:
-    several threads may call ``convert`` at once, which is faster than one call after the other. ``emosteer_sites``: the
-    path of a module whose input learned vectors can shift, and its width. ``layer_labels`` maps a module to what is to
-    be said of each of its layers; neighbours of one label belong together.
+    ``gates`` maps a module (``language``, ``synthesis``) to its layer widths. ``curves`` maps a module to how its gates
+    follow an intensity curve; one that is not there follows none. ``overlaps``: several threads may call ``convert`` at
+    once, which is faster than one call after the other. ``emosteer_sites``: the path of a module whose input learned
+    vectors can shift, and its width. ``layer_labels`` maps a module to what is to be said of each of its layers;
+    neighbours of one label belong together.
     """
 
     model_id: str
@@ -52,8 +58,7 @@ class ModelInfo:
     content_modes: tuple[Content, ...] = (Content.FREE,)
     streams: bool = False
     batches: bool = False
-    curve_in_words: bool = False
-    follows_curve: bool = True
+    curves: dict[str, CurveUnit] = field(default_factory=dict)
     overlaps: bool = False
     emosteer_sites: dict[str, int] = field(default_factory=dict)
     layer_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -66,7 +71,7 @@ class ConversionRequest:
     ``seed`` None decodes greedily; otherwise the row samples with a generator of its own, so its result does not
     depend on the rows beside it. ``steering`` (of neurons) and ``emosteer`` (by learned vectors) may act together;
     where each is None or asks for nothing but zeros, the row is the baseline. ``text`` is the source's transcript, for
-    models that speak a text and cannot listen, and for a curve in words (``ModelInfo.curve_in_words``).
+    models that speak a text and cannot listen, and for a curve in words (``ModelInfo.curves``).
     """
 
     source: Clip

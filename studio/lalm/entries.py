@@ -66,6 +66,17 @@ class ModelFacts:
         return self.runtime if self.runtime == IN_PROCESS else f"in the runtime {self.runtime}"
 
     @property
+    def in_words(self) -> tuple[str, ...]:
+        """What it can do, its gates, sizes and licence, each in a few words."""
+        words = [f"can {', '.join(self.abilities)}", f"gates: {', '.join(self.gates) or 'none'}"]
+        if self.disk is not None:
+            words.append(f"{self.disk / GB:.1f} GB to download")
+        if self.memory:
+            needs = ", ".join(f"{need / GIB:.1f} GiB in {name}" for name, need in self.memory.items())
+            words.append(f"memory: about {needs}")
+        return (*words, f"runs {self.place}", f"licence: {self.licence}")
+
+    @property
     def configurable(self) -> bool:
         """Whether there is something to choose before it is loaded."""
         return bool(self.precisions or self.speakers)
@@ -78,6 +89,10 @@ class ModelFacts:
 
 _QWEN_PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
 _QWEN_SPEAKERS = ("Chelsie", "Ethan")
+_QWEN_3B_MEMORY = {"bf16": 13 * GIB, "fp32": 24 * GIB, "8bit": int(10.4 * GIB), "4bit": int(9.3 * GIB)}
+"""bf16 by its size on disk; the others by its thinker's 36 layers of 2048 x 11008, or twice the weights."""
+_QWEN_7B_MEMORY = {"bf16": int(21.1 * GIB), "fp32": 39 * GIB, "8bit": int(15.1 * GIB), "4bit": int(12.4 * GIB)}
+"""By its config."""
 
 ENTRIES: tuple[ModelFacts, ...] = (
     ModelFacts(
@@ -103,7 +118,7 @@ ENTRIES: tuple[ModelFacts, ...] = (
         streams=True,
         batches=True,
         disk=12 * GB,
-        memory={"bf16": 13 * GIB},
+        memory=_QWEN_3B_MEMORY,
         needs_gpu=True,
         precisions=_QWEN_PRECISIONS,
         speakers=_QWEN_SPEAKERS,
@@ -121,7 +136,7 @@ ENTRIES: tuple[ModelFacts, ...] = (
         streams=True,
         batches=True,
         disk=int(22.4 * GB),
-        memory={"bf16": int(21.1 * GIB), "8bit": int(15.1 * GIB), "4bit": int(12.4 * GIB)},
+        memory=_QWEN_7B_MEMORY,
         needs_gpu=True,
         precisions=_QWEN_PRECISIONS,
         speakers=_QWEN_SPEAKERS,

@@ -5,11 +5,13 @@ Runs in a model's own environment: beside torch and numpy it asks for scipy alon
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from hashlib import sha256
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,23 +20,27 @@ import torch
 from studio.audio.clip import Clip, FloatArray
 from studio.emotions import EMOTIONS
 from studio.errors import Cancelled, StudioError
+from studio.esn.automation import Automation
 from studio.lalm.base import (
     LANGUAGE,
     AudioSink,
     Content,
     Conversion,
     ConversionRequest,
+    CurveUnit,
     ModelInfo,
     Progress,
     never,
     no_progress,
 )
 from studio.lalm.instruction import instruction
+from studio.lalm.pace import Following, curve_of, levelled
 from studio.lalm.passes import Site
 
 LISTENING_RATE = 16_000
 SPEAKING_RATE = 24_000
 
+_TRACES = {"_name_or_path", "_commit_hash", "transformers_version"}
 _SILENCE = 1e-4
 _UNFINISHED = 0.95
 """How long a generation will be is a guess, so the bar waits here for its end."""
@@ -56,6 +62,18 @@ class Guest(Protocol):
     @property
     def sites(self) -> Mapping[str, Site]:
         """Gates by module."""
+        ...
+
+    @property
+    def curves(self) -> Mapping[str, CurveUnit]:
+        """How the gates of each module follow an intensity curve."""
+        ...
+
+    def follow(self, module: str, request: ConversionRequest, curve: Automation) -> Following:
+        """The shares of the strengths at each pass of a module's decoder, once, for one answer to ``request``.
+
+        Raises StudioError when the request lacks what that needs.
+        """
         ...
 
     @property
@@ -101,6 +119,7 @@ class GuestLALM:
         if module not in self._guest.sites:
             known = " or ".join(f"'{name}'" for name in self._guest.sites)
             raise StudioError(f"{self._info.title} has no '{module}' gates; choose the module {known}.")
+        requests = [levelled(request) for request in requests]
         heard = [self._check(request, module) for request in requests]
         conversions = []
         for row, (request, samples) in enumerate(zip(requests, heard, strict=True)):
@@ -125,15 +144,15 @@ class GuestLALM:
         samples = listen(request, self._info)
         steering = request.steering
         if steering is not None:
-            if steering.automation is not None and not steering.is_identity:
-                raise StudioError(
-                    f"{self._info.title} writes words before it speaks, so its steps follow no clock and an intensity "
-                    "curve means nothing to it; clear the curve."
-                )
             steering.mask.check_fits(self._info.model_id, module, self._info.gates[module])
+            self._following(request, module)
         if request.emosteer is not None:
             request.emosteer.vectors.check_fits(self._info.model_id, self._info.emosteer_sites)
         return samples
+
+    def _following(self, request: ConversionRequest, module: str) -> Following | None:
+        curve = curve_of(request)
+        return None if curve is None else self._guest.follow(module, request, curve)
 
     def _convert(
         self,
@@ -144,7 +163,7 @@ class GuestLALM:
         share: Progress,
         cancelled: Callable[[], bool],
     ) -> Conversion:
-        steered = self._guest.sites[module]
+        steered, following = self._guest.sites[module], self._following(request, module)
         watched = {id(site.passes): site.passes for site in self._guest.sites.values()}
         expected = max(1.0, request.source.seconds * self._guest.passes_per_second)
         steered.taps.begin([request.steering], record=record)
@@ -157,6 +176,8 @@ class GuestLALM:
                             raise Cancelled
                         if announces:
                             steered.taps.positions(None, generated=index > 0)
+                            if following is not None:
+                                steered.taps.intensity([following(index)])
                         share(min(_UNFINISHED, sum(each.count for each in watched.values()) / expected))
 
                     stack.enter_context(passes.watched(before))
@@ -173,9 +194,20 @@ class GuestLALM:
         )
 
 
-def with_gates(info: ModelInfo, sites: Mapping[str, Site]) -> ModelInfo:
-    """What a model is, with the widths of the gates that were found in it; guests follow no intensity curve."""
-    return replace(info, gates={name: site.widths for name, site in sites.items()}, follows_curve=False)
+def config_digest(config: Any) -> str:
+    """Of a transformers configuration, without what loading writes into it: where it lay, and by what it was read."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items() if key not in _TRACES}
+        return value
+
+    return sha256(json.dumps(plain(config.to_dict()), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def described(info: ModelInfo, guest: Guest) -> ModelInfo:
+    """What a model is, with the gates that were found in it."""
+    return replace(info, gates={name: site.widths for name, site in guest.sites.items()}, curves=dict(guest.curves))
 
 
 def listen(request: ConversionRequest, info: ModelInfo) -> FloatArray:

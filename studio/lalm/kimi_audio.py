@@ -1,14 +1,13 @@
 """Kimi-Audio-7B-Instruct, driven through ``kimia_infer.api.kimia.KimiAudio`` (github.com/MoonshotAI/Kimi-Audio).
 
 Its 28 layers write text; a branch of 6 more (``mimo_layers``) leaves after layer 21 and writes speech tokens, in the
-same forward pass. Layers 22 to 27 therefore reach the voice through nothing but the text that is fed back.
+same forward pass. Layers 22 to 27 therefore reach the voice through nothing but the text that is fed back. Speech
+tokens, 12.5 a second, begin six passes after the text: what those passes write of speech is thrown away.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,16 +18,22 @@ import torch
 
 from studio.audio.clip import FloatArray
 from studio.errors import StudioError
+from studio.esn.automation import Automation
 from studio.lalm import assignment, remote_code, wavefile
-from studio.lalm.base import LANGUAGE, SYNTHESIS, ModelInfo
-from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, seeded, with_gates
+from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest, CurveUnit, ModelInfo
+from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, config_digest, described, seeded
+from studio.lalm.pace import Following, on_the_clock
 from studio.lalm.passes import Passes, Site, find, tap
 
 MODEL_ID = "moonshotai/Kimi-Audio-7B-Instruct"
 TITLE = "Kimi-Audio"
 MAX_SECONDS = 30.0
+TOKENS_PER_SECOND = 12.5
 MAX_POSITIONS = 1500
-"""Prompt and answer together, 12.5 a second; ``generate`` sets it itself when it is to speak."""
+"""Prompt and answer together; ``generate`` sets it itself when it is to speak."""
+
+SPEAKABLE_TOKENS = 990
+"""What ``detokenize_audio`` can turn into sound: after 33 chunks of 30 it is out of positions, which it cannot mend."""
 
 GREEDY = {"audio_temperature": 0.0, "text_temperature": 0.0}
 SAMPLED = {"audio_temperature": 0.8, "audio_top_k": 10, "text_temperature": 0.0}
@@ -44,7 +49,7 @@ TRUNK, TEXT_ONLY, AUDIO = "text and speech", "text only", "speech only"
 class KimiAudio:
     """A loaded ``KimiAudio`` whose sound-making is watched; ``close`` undoes it."""
 
-    passes_per_second = 12.5
+    passes_per_second = TOKENS_PER_SECOND
 
     def __init__(self, kimi: Any) -> None:
         passes = Passes(find(kimi, "alm.model"))
@@ -73,6 +78,25 @@ class KimiAudio:
             SYNTHESIS: (AUDIO,) * len(self._sites[SYNTHESIS].widths),
         }
 
+    @property
+    def curves(self) -> Mapping[str, CurveUnit]:
+        """See :attr:`studio.lalm.guest.Guest.curves`."""
+        return {LANGUAGE: CurveUnit.TIME, SYNTHESIS: CurveUnit.TIME}
+
+    def follow(self, module: str, request: ConversionRequest, curve: Automation) -> Following:
+        """See :meth:`studio.lalm.guest.Guest.follow`, by the speech tokens so far; each pass reads the last."""
+        passes = self._sites[module].passes
+        first, delay = int(self._kimi.kimia_token_offset), int(self._kimi.kimia_text_audiodelaytokens)
+        tokens = 0
+
+        def spoken(index: int) -> float | None:
+            nonlocal tokens
+            if index:  # ids below the first are no speech: blanks before it, and what the loop leaves out
+                tokens += int((passes.read() >= first).sum())
+            return tokens / TOKENS_PER_SECOND if index >= delay else None
+
+        return on_the_clock(request, curve, spoken)
+
     def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
         """See :meth:`studio.lalm.guest.Guest.speak`."""
         self._begin(seed)
@@ -95,7 +119,7 @@ class KimiAudio:
         if not len(samples):
             raise StudioError(f"{TITLE} answered '{text}' but did not speak.")
         passes = self._sites[LANGUAGE].passes
-        truncated = passes.prompt + passes.count >= MAX_POSITIONS
+        truncated = passes.prompt + passes.count >= MAX_POSITIONS or len(self._tokens) == SPEAKABLE_TOKENS
         return Spoken(str(text).strip(), samples, self._tokens, truncated)
 
     def close(self) -> None:
@@ -109,6 +133,7 @@ class KimiAudio:
     def _make_sound(self, tokens: torch.Tensor) -> torch.Tensor:
         if not tokens.numel():
             raise StudioError(f"{TITLE} wrote no speech token; try another recording or weaker steering.")
+        tokens = tokens[:, :SPEAKABLE_TOKENS]
         self._tokens = tokens[0].cpu().numpy().astype(np.int64)[:, None]
         # Sound starts from the seed however many tokens were drawn, so that steered and unsteered voices compare.
         torch.manual_seed(self._seed)
@@ -120,18 +145,17 @@ class KimiAudio:
 def wrap(kimi: Any, revision: str) -> GuestLALM:
     """A loaded ``KimiAudio`` behind the protocol."""
     guest = KimiAudio(kimi)
-    config = json.dumps(kimi.alm.config.to_dict(), sort_keys=True, default=str)
     info = ModelInfo(
         model_id=MODEL_ID,
         revision=revision,
-        config_digest=sha256(config.encode()).hexdigest()[:16],
+        config_digest=config_digest(kimi.alm.config),
         title=TITLE,
         gates={},
         rate=SPEAKING_RATE,
         max_seconds=MAX_SECONDS,
         layer_labels=guest.labels,
     )
-    return GuestLALM(guest, with_gates(info, guest.sites))
+    return GuestLALM(guest, described(info, guest))
 
 
 def load(folder: Path, *, agreed: str | None) -> GuestLALM:

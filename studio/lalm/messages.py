@@ -14,7 +14,7 @@ from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.esn.mask import EsnMask
 from studio.esn.statistics import GateStatistics
-from studio.lalm.base import Content, Conversion, ConversionRequest, ModelInfo
+from studio.lalm.base import Content, Conversion, ConversionRequest, CurveUnit, ModelInfo
 
 
 def pack_info(info: ModelInfo) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def unpack_info(packed: dict[str, Any]) -> ModelInfo:
         **packed
         | {
             "gates": {name: tuple(widths) for name, widths in packed["gates"].items()},
+            "curves": {name: CurveUnit(unit) for name, unit in packed["curves"].items()},
             "content_modes": tuple(Content(mode) for mode in packed["content_modes"]),
             "layer_labels": {name: tuple(labels) for name, labels in packed["layer_labels"].items()},
         }

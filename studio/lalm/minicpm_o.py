@@ -7,9 +7,8 @@ cancelling ends the next forward pass.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,15 +19,20 @@ import torch
 
 from studio.audio.clip import FloatArray
 from studio.errors import Cancelled, StudioError
+from studio.esn.automation import Automation
 from studio.lalm import assignment, remote_code, wavefile
-from studio.lalm.base import LANGUAGE, SYNTHESIS, ModelInfo
-from studio.lalm.guest import SPEAKING_RATE, GuestLALM, Spoken, seeded, with_gates
+from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest, CurveUnit, ModelInfo
+from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, config_digest, described, seeded
+from studio.lalm.pace import Following, in_words, on_the_clock
 from studio.lalm.passes import Passes, Site, find, tap
 
 MODEL_ID = "openbmb/MiniCPM-o-4_5"
 TITLE = "MiniCPM-o 4.5"
 MAX_SECONDS = 30.0
 MAX_TEXT_TOKENS = 512
+TOKENS_PER_SECOND = 25
+"""Of speech: 960 samples each at 24 kHz, as CosyVoice 2 and Step-Audio 2 make of theirs."""
+
 MAX_SPEECH_TOKENS = 2048
 """The limit ``tts.generate`` has by default."""
 
@@ -44,7 +48,7 @@ _SPEAK = "_generate_speech_non_streaming"
 class MiniCpmO:
     """A loaded model (class ``MiniCPMO``) whose speech-making is watched; ``close`` undoes it."""
 
-    passes_per_second = 29.0  # about 4 words or parts of them, and 25 speech tokens
+    passes_per_second = TOKENS_PER_SECOND + 4.0  # about so many words or parts of them
 
     def __init__(self, model: Any) -> None:
         text, speech = Passes(find(model, "llm.model")), Passes(find(model, "tts.model"))
@@ -66,6 +70,21 @@ class MiniCpmO:
     def sites(self) -> Mapping[str, Site]:
         """Gates by module."""
         return self._sites
+
+    @property
+    def curves(self) -> Mapping[str, CurveUnit]:
+        """See :attr:`studio.lalm.guest.Guest.curves`."""
+        return {LANGUAGE: CurveUnit.WORDS, SYNTHESIS: CurveUnit.TIME}
+
+    def follow(self, module: str, request: ConversionRequest, curve: Automation) -> Following:
+        """See :meth:`studio.lalm.guest.Guest.follow`: text goes by its words, and speech by its tokens so far."""
+        if module == LANGUAGE:
+            passes = self._sites[LANGUAGE].passes
+            return in_words(TITLE, request, lambda: int(passes.read()[0, -1]), self._text)
+        return on_the_clock(request, curve, lambda index: index / TOKENS_PER_SECOND if index else None)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(self._model.processor.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
         """See :meth:`studio.lalm.guest.Guest.speak`."""
@@ -104,8 +123,8 @@ class MiniCpmO:
         error = self._error
         if error is None:
             return
-        if isinstance(error, Cancelled | StudioError | torch.OutOfMemoryError):
-            raise error
+        if isinstance(error, Cancelled | StudioError | torch.OutOfMemoryError) or "CUDA error" in str(error):
+            raise error  # after an error of the device nothing computes any more: the host has to end
         if self._sites[LANGUAGE].passes.count >= MAX_TEXT_TOKENS:
             # Its code cannot speak a text that the limit cut off: the last token has no hidden state.
             raise StudioError(
@@ -131,20 +150,47 @@ class MiniCpmO:
         return made
 
 
+class WholeSpeech:
+    """Token2wav, called as ``chat`` calls CosyVoice 2: with Token2wav itself it can stream, and not speak a whole text.
+
+    ``decoder``: ``stepaudio2.Token2wav`` of minicpmo-utils 1.0.5 to 1.0.7.
+    """
+
+    sample_rate = SPEAKING_RATE
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+
+    def token2wav(
+        self, *, speech_token: torch.Tensor, prompt_speech_16k: torch.Tensor, **_: Any
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """Speech tokens int64 [1, T] and whose voice to take, [1, n] at 16 kHz, to {"tts_speech": [1, samples]}."""
+        import soundfile
+
+        with TemporaryDirectory() as folder:
+            voice = Path(folder) / "voice.wav"
+            wavefile.write(voice, prompt_speech_16k[0].float().cpu().numpy(), LISTENING_RATE)
+            self._decoder.cache = None  # of the voice before
+            made = self._decoder(speech_token[0].tolist(), str(voice))
+        samples, rate = soundfile.read(BytesIO(made), dtype="float32")
+        if rate != SPEAKING_RATE or samples.ndim != 1:
+            raise StudioError(f"The vocoder of {TITLE} made sound of shape {samples.shape} at {rate} Hz.")
+        yield {"tts_speech": torch.from_numpy(samples)[None]}
+
+
 def wrap(model: Any, revision: str) -> GuestLALM:
     """A loaded ``MiniCPMO`` behind the protocol."""
     guest = MiniCpmO(model)
-    config = json.dumps(model.config.to_dict(), sort_keys=True, default=str)
     info = ModelInfo(
         model_id=MODEL_ID,
         revision=revision,
-        config_digest=sha256(config.encode()).hexdigest()[:16],
+        config_digest=config_digest(model.config),
         title=TITLE,
         gates={},
         rate=SPEAKING_RATE,
         max_seconds=MAX_SECONDS,
     )
-    return GuestLALM(guest, with_gates(info, guest.sites))
+    return GuestLALM(guest, described(info, guest))
 
 
 def load(folder: Path, *, agreed: str | None, device: str = "cuda") -> GuestLALM:
@@ -169,16 +215,21 @@ def load(folder: Path, *, agreed: str | None, device: str = "cuda") -> GuestLALM
         torch_dtype=torch.bfloat16,
     )
     model.eval().to(device)
-    _load_vocoder(model)
+    load_vocoder(model)
     return wrap(model, remote_code.revision(folder, digest))
 
 
-def _load_vocoder(model: Any) -> None:
+def load_vocoder(model: Any) -> None:
+    """Load what turns speech tokens into sound. Raises StudioError when it is not all there."""
     try:
-        try:
-            model.init_tts()
-        except ImportError:
-            model.init_tts(streaming=True)  # newer minicpmo-utils bring Token2wav and no CosyVoice
+        # Its flow draws its noise once, when it is made: two hosts are to speak with one voice.
+        with seeded(GREEDY_SEED, model.device):
+            try:
+                model.init_tts()
+            except ImportError:  # minicpmo-utils from 1.0.5 on bring Token2wav and no CosyVoice
+                model.init_tts(streaming=True)
+                model.tts.audio_tokenizer = WholeSpeech(model.tts.audio_tokenizer)
+                model.tts.config.audio_tokenizer_type, model.tts.config.s3_stream_generate = "s3tokenizer", False
     except (ImportError, OSError, TypeError) as problem:
         raise StudioError(
             f"The vocoder of {TITLE} cannot be loaded ({problem}); download the model again, or make its environment "

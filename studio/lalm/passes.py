@@ -16,15 +16,26 @@ from studio.esn.taps import GateTaps
 class Passes:
     """Counts a decoder's forward passes, and calls back before each, so that an exception there ends the generation.
 
-    ``count``: passes since ``watched`` was entered; ``prompt``: positions of the first of them. Models that offer no
-    stopping criteria are cancelled this way, within one token.
+    ``count``: passes since ``watched`` was entered; ``prompt``: positions of the first of them; ``ids``: what the pass
+    about to run reads, int64 [1, T], None where it reads embeddings. Models that offer no stopping criteria are
+    cancelled this way, within one token.
     """
 
     def __init__(self, decoder: nn.Module) -> None:
         self.count = 0
         self.prompt = 0
+        self.ids: torch.Tensor | None = None
         self._before: Callable[[int], None] | None = None
         self._handle = decoder.register_forward_pre_hook(self._hook, with_kwargs=True)
+
+    def read(self) -> torch.Tensor:
+        """``ids``; raises StudioError where there are none, since a curve could not be followed."""
+        if self.ids is None:
+            raise StudioError(
+                "The model reads no ids where it should read what it wrote, so its code is not the revision this "
+                "studio was made for; clear the intensity curve."
+            )
+        return self.ids
 
     @contextmanager
     def watched(self, before: Callable[[int], None]) -> Iterator[None]:
@@ -34,7 +45,7 @@ class Passes:
         try:
             yield
         finally:
-            self._before = None
+            self._before = self.ids = None
 
     def remove(self) -> None:
         """Take the hook off."""
@@ -43,6 +54,7 @@ class Passes:
     def _hook(self, module: nn.Module, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         if self._before is None:
             return
+        self.ids = _ids(args, kwargs)
         self._before(self.count)
         if not self.count:
             self.prompt = _positions(args, kwargs)
@@ -92,6 +104,13 @@ def tap(layers: nn.Module, passes: Passes) -> Site:
 
 def _widths(projections: Sequence[nn.Module]) -> list[int]:
     return [int(projection.out_features) for projection in projections]  # type: ignore[arg-type]
+
+
+def _ids(args: tuple[object, ...], kwargs: Mapping[str, object]) -> torch.Tensor | None:
+    for value in (kwargs.get("input_ids"), *args[:1]):
+        if isinstance(value, torch.Tensor) and value.dim() == 2 and not value.is_floating_point():
+            return value
+    return None
 
 
 def _positions(args: tuple[object, ...], kwargs: Mapping[str, object]) -> int:

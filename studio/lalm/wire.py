@@ -13,7 +13,7 @@ import numpy as np
 
 from studio.errors import StudioError
 
-VERSION = 3
+VERSION = 4
 """Of the protocol; both sides must speak the same."""
 
 LIMIT = 256 * 2**20

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.audio.clip import Clip
@@ -126,7 +129,7 @@ def test_a_cancelled_sheet_leaves_the_old_one(
 
 
 def test_auto_intensity_sets_what_it_found(
-    qtbot: QtBot, window: MainWindow, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, window: MainWindow, standin: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # Whether voices can be compared is the installation's to say; the search with them has tests of its own.
     monkeypatch.setattr(batches, "_resemblance", lambda: (None, "Not installed."))
@@ -143,6 +146,17 @@ def test_auto_intensity_sets_what_it_found(
     QTest.keyClick(found.plot, Qt.Key.Key_Left)
     assert found.plot.cell is not None
     assert found.plot.cell.strength == 1.75
+    for name in ("found.png", "found.csv", "no folder.txt/found.csv"):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args, name=name: (str(tmp_path / name), ""))
+        (tmp_path / "no folder.txt").touch()
+        press(found.export_button)
+    assert "cannot be written" in found.says.text()
+    picture = QImage(str(tmp_path / "found.png"))
+    assert picture.width() >= 3 * found.plot.width()
+    head, *rows = csv.reader((tmp_path / "found.csv").read_text().splitlines())
+    assert head[:3] == ["strength", "judge_happy", "wer"]
+    assert [float(row[0]) for row in rows] == [cell.strength for cell in found.search.cells]
+    assert found.cancel_button.text() == "Close"
     press(found.use_button)
     assert window.studio.state.steer.strengths == {"happy": 1.75}
     assert not found.isVisible()

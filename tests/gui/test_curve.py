@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from studio.gui.audition.curve import CurveLane
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
+from studio.lalm.base import LANGUAGE, SYNTHESIS, CurveUnit
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 from tests.gui.standin import INFO, StandIn, loader
 
@@ -194,7 +195,7 @@ def test_another_recording_starts_without_the_curve(qtbot: QtBot, window: MainWi
 def test_points_snap_to_words_where_the_model_keeps_step_with_words(
     open_window: Callable[[Loader], MainWindow], qtbot: QtBot, tmp_path: Path
 ) -> None:
-    window = open_window(loader(StandIn(info=replace(INFO, curve_in_words=True)), tmp_path / "masks"))
+    window = open_window(loader(StandIn(info=replace(INFO, curves={LANGUAGE: CurveUnit.WORDS})), tmp_path / "masks"))
     state = window.studio.state
     qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
     source = state.source
@@ -213,14 +214,28 @@ def test_points_snap_to_words_where_the_model_keeps_step_with_words(
     assert times_of(window)[-1] == pytest.approx(4.5 * word, abs=0.02), "nothing to snap to"
 
 
+@pytest.mark.parametrize(
+    ("curves", "says"),
+    [
+        ({}, "Stand-in follows no intensity curve"),
+        (
+            {SYNTHESIS: CurveUnit.TIME},
+            "Stand-in follows no intensity curve in its language module; steer its synthesis",
+        ),
+    ],
+)
 def test_where_a_model_follows_no_curve_the_lane_says_so(
-    open_window: Callable[[Loader], MainWindow], qtbot: QtBot, tmp_path: Path
+    open_window: Callable[[Loader], MainWindow],
+    qtbot: QtBot,
+    tmp_path: Path,
+    curves: dict[str, CurveUnit],
+    says: str,
 ) -> None:
-    window = open_window(loader(StandIn(info=replace(INFO, follows_curve=False)), tmp_path / "masks"))
+    window = open_window(loader(StandIn(info=replace(INFO, curves=curves)), tmp_path / "masks"))
     state, lane = window.studio.state, lane_of(window)
     qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
     assert not lane.isEnabled()
-    assert lane.toolTip() == "Stand-in follows no intensity curve"
+    assert lane.toolTip() == says
     set_point(lane, 0.5, 1.0)
     assert curve_of(window) is None
 

@@ -6,6 +6,7 @@ Their loops answer with tokens that depend on every gate; the real classes are r
 from __future__ import annotations
 
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,11 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP
 HIDDEN, WIDE, VOCABULARY = 16, 24, 50
 PROMPT, WORDS, SOUNDS = 5, 6, 8
 SAMPLES_PER_TOKEN = 240
+DELAY = 2
+"""Passes of Kimi-Audio before its first speech token."""
+
+FIRST_SOUND = 1000
+"""The least id of its speech tokens."""
 
 
 class Layer(nn.Module):
@@ -44,13 +50,16 @@ def random(module: nn.Module, seed: int) -> None:
 
 
 class Decoder(nn.Module):
-    """Layers and a head: inputs_embeds [1, T, hidden] to the last position's hidden state [1, hidden]."""
+    """Layers and a head: inputs_embeds [1, T, hidden] to the last position's hidden state [1, hidden].
+
+    What is embedded after the prompt is the state before; the ids are there to be seen.
+    """
 
     def __init__(self, mlp: type[nn.Module], config: Any, layers: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Layer(mlp(config)) for _ in range(layers))
 
-    def forward(self, inputs_embeds: Tensor) -> Tensor:
+    def forward(self, inputs_embeds: Tensor, input_ids: Tensor | None = None) -> Tensor:
         for layer in self.layers:
             inputs_embeds = layer(inputs_embeds)
         return nn.functional.layer_norm(inputs_embeds[:, -1], (HIDDEN,))
@@ -93,15 +102,16 @@ class MiniCpmO(nn.Module):
         self.broken: Exception | None = None
         self.silent = False
         self.rate = 24_000
+        self.processor = SimpleNamespace(tokenizer=SimpleNamespace(decode=_said))
 
     def chat(self, msgs: Any, output_audio_path: str, **asked: Any) -> str:
         """The answer; see the class."""
         self.asked = asked | {"msgs": msgs}
         heard = torch.from_numpy(msgs[1]["content"][0])
         inputs = heard[: PROMPT * HIDDEN].reshape(1, PROMPT, HIDDEN) * 4
-        words = []
+        words: list[int] = []
         for _ in range(WORDS):
-            hidden = self.llm.model(inputs_embeds=inputs)
+            hidden = self.llm.model(inputs_embeds=inputs, input_ids=torch.tensor([words[-1:]]) if words else None)
             words.append(
                 int(torch.multinomial(torch.softmax(hidden, -1), 1) if asked["do_sample"] else hidden.argmax())
             )
@@ -114,7 +124,7 @@ class MiniCpmO(nn.Module):
                     file.writeframes((sound.numpy() * 30_000).astype("<i2").tobytes())
         except:  # noqa: E722 - so does the checkpoint's
             pass
-        return " ".join(map(str, words))
+        return _said(words)
 
     def _generate_speech_non_streaming(self, hidden: Tensor) -> Tensor:
         tokens = self.tts.generate(hidden[:, None]).new_ids
@@ -122,6 +132,10 @@ class MiniCpmO(nn.Module):
             raise self.broken
         level = tokens.reshape(-1).float().repeat_interleave(SAMPLES_PER_TOKEN) / HIDDEN
         return level * 0.5 + torch.rand(len(level)) * 0.1
+
+
+def _said(ids: Sequence[int], **_: Any) -> str:
+    return " ".join(map(str, ids))
 
 
 class KimiDecoder(nn.Module):
@@ -147,9 +161,12 @@ class KimiDecoder(nn.Module):
 
 
 class Kimi:
-    """``generate`` as kimia_infer's: a path in, (sound, text) out, no file."""
+    """``generate`` as kimia_infer's: a path in, (sound, text) out, no file. In pass ``slip`` it writes no speech."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: int = DELAY, slip: int | None = None) -> None:
+        self.kimia_token_offset = FIRST_SOUND
+        self.kimia_text_audiodelaytokens = delay
+        self.slip = slip
         self.alm: Any = nn.Module()
         self.alm.model = KimiDecoder(layers=5, fork=2, branch=2)
         random(self.alm, 1)
@@ -166,10 +183,14 @@ class Kimi:
             assert file.getframerate() == 16_000
             heard = np.frombuffer(file.readframes(PROMPT * HIDDEN), "<i2").astype(np.float32) / 8_000
         embedded, words, sounds = torch.from_numpy(heard).reshape(1, PROMPT, HIDDEN), [], []
-        for _ in range(WORDS):
-            text, audio = self.alm.model(input_ids=torch.zeros(embedded.shape[:2]), embedded=embedded)
+        ids = torch.full((1, PROMPT), FIRST_SOUND)
+        for step in range(WORDS):
+            text, audio = self.alm.model(input_ids=ids, embedded=embedded)
             words.append(int(text.argmax()))
-            sounds.append(int(audio.argmax()))
+            ids = torch.zeros((1, 1), dtype=torch.int64)
+            if step >= self.kimia_text_audiodelaytokens and step != self.slip:
+                sounds.append(int(audio.argmax()))
+                ids += FIRST_SOUND + sounds[-1]
             embedded = (audio + words[-1] / HIDDEN)[:, None]
         return self.detokenize_audio(torch.tensor([sounds[: 0 if self.mute else None]])), " ".join(map(str, words))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import torch
 
 from studio.audio.clip import Clip
 from studio.errors import Cancelled, StudioError
+from studio.esn.automation import Automation, Point
 from studio.esn.errors import MaskError, TapError
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
 from studio.lalm import kimi_audio, minicpm_o, remote_code, wavefile
-from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, Conversion, ConversionRequest
+from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, Conversion, ConversionRequest, CurveUnit
 from studio.lalm.guest import GuestLALM, resample
-from tests.lalm.guests import PROMPT, SAMPLES_PER_TOKEN, SOUNDS, WIDE, WORDS, Kimi, MiniCpmO
+from tests.lalm.guests import DELAY, PROMPT, SAMPLES_PER_TOKEN, SOUNDS, WIDE, WORDS, Kimi, MiniCpmO
 
 SPEECH = Clip((0.4 * np.sin(np.arange(12_000) * 0.11)).astype(np.float32), 24_000, "line")
 
@@ -61,7 +63,6 @@ def test_what_they_are(load: Callable[[], GuestLALM]) -> None:
     assert all(width == WIDE for widths in info.gates.values() for width in widths)
     assert (info.batches, info.streams, info.rate, info.revision) == (False, False, 24_000, "r1")
     assert info.content_modes == (Content.FREE,)
-    assert not info.follows_curve
 
 
 @pytest.mark.parametrize("module", [LANGUAGE, SYNTHESIS])
@@ -131,6 +132,83 @@ def test_rows_are_converted_one_after_the_other(load: Callable[[], GuestLALM]) -
     assert same(both[1], convert(model, rows[1].steering))
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+def follow(
+    model: GuestLALM, module: str, points: tuple[Point, ...], mode: Mode = Mode.GAIN, strength: float = 6.0
+) -> Conversion:
+    """What a curve makes of a line of as many words as the models say."""
+    steering = replace(steer(model, module, strength, mode), automation=Automation(points))
+    return model.convert([ConversionRequest(SPEECH, "happy", steering, text="la " * WORDS)], module=module)[0]
+
+
+def rising(unit: float, at: int) -> tuple[Point, ...]:
+    """Nothing before a word or token of ``unit`` seconds, everything from it on."""
+    return ((unit * (at - 1), 0.0), (unit * at, 1.0))
+
+
+@pytest.mark.parametrize("module", [LANGUAGE, SYNTHESIS])
+@pytest.mark.parametrize("load", MODELS)
+def test_a_level_curve_is_a_strength_and_a_curve_at_nought_the_baseline(
+    load: Callable[[], GuestLALM], module: str
+) -> None:
+    model = load()
+    plain = convert(model, module=module)
+    assert same(follow(model, module, ((0.0, 0.0), (0.4, 0.0))), plain)
+    for mode in Mode:
+        full = convert(model, steer(model, module, 6.0, mode), module=module)
+        assert not same(plain, full)
+        less = convert(model, steer(model, module, 6.0 * 0.3, mode), module=module)
+        assert same(follow(model, module, ((0.0, 0.3), (0.4, 0.3)), mode), less)
+        # Curves that change only when all is said are followed from pass to pass, and come to the same.
+        assert same(follow(model, module, ((8.0, 1.0), (9.0, 0.0)), mode), full)
+        assert same(follow(model, module, ((8.0, 0.0), (9.0, 1.0)), mode), plain)
+
+
+@pytest.mark.parametrize("module", [LANGUAGE, SYNTHESIS])
+@pytest.mark.parametrize(("slip", "tokens"), [(None, (1, 2)), (DELAY + 1, (1,))])
+def test_kimi_follows_a_curve_by_its_speech_tokens(module: str, slip: int | None, tokens: tuple[int, ...]) -> None:
+    model = kimi_audio.wrap(Kimi(slip=slip), "r1")
+    assert model.info.curves == {LANGUAGE: CurveUnit.TIME, SYNTHESIS: CurveUnit.TIME}
+    plain = convert(model, module=module)
+    said = plain.text.split()
+    for token in tokens:
+        late = follow(model, module, rising(1 / kimi_audio.TOKENS_PER_SECOND, token), strength=20.0)
+        assert np.array_equal(late.speech_tokens[:token], plain.speech_tokens[:token])
+        assert late.speech_tokens[token] != plain.speech_tokens[token]
+        # The pass that makes the token, which is later where one before it made none.
+        before = DELAY + token + (slip is not None)
+        assert late.text.split()[:before] == said[:before]
+
+
+def test_minicpm_o_follows_a_curve_by_words_and_by_speech_tokens() -> None:
+    model = minicpm_o.wrap(MiniCpmO(), "r1")
+    assert model.info.curves == {LANGUAGE: CurveUnit.WORDS, SYNTHESIS: CurveUnit.TIME}
+    plain, word, token = convert(model), 2, 2
+    late = follow(model, LANGUAGE, rising(SPEECH.seconds / WORDS, word))
+    # The word is read at full strength, and what follows it is the first to differ.
+    assert late.text.split()[: word + 1] == plain.text.split()[: word + 1]
+    assert late.text.split()[word + 1] != plain.text.split()[word + 1]
+    late = follow(model, SYNTHESIS, rising(1 / minicpm_o.TOKENS_PER_SECOND, token))
+    assert late.text == plain.text
+    assert np.array_equal(late.speech_tokens[:token], plain.speech_tokens[:token])
+    assert late.speech_tokens[token] != plain.speech_tokens[token]
+
+
+def test_what_a_curve_needs_is_said() -> None:
+    curve = Automation(rising(0.1, 1))
+    model = minicpm_o.wrap(MiniCpmO(), "r1")
+    request = ConversionRequest(SPEECH, "happy", replace(steer(model, LANGUAGE, 1.0), automation=curve))
+    with pytest.raises(StudioError, match="word by word and does not know the words; type the transcript"):
+        model.convert([request])
+    inner = MiniCpmO()
+    model = minicpm_o.wrap(inner, "r1")
+    inner.llm.model.register_forward_pre_hook(
+        lambda module, args, kwargs: (args, {"inputs_embeds": kwargs["inputs_embeds"]}), with_kwargs=True, prepend=True
+    )
+    assert convert(model).text
+    with pytest.raises(StudioError, match="reads no ids where it should read what it wrote"):
+        follow(model, LANGUAGE, curve.points)
 
 
 @pytest.mark.parametrize("at", [2, WORDS + 3])
@@ -209,6 +287,9 @@ def test_minicpm_o_does_not_swallow_errors() -> None:
     inner.broken = torch.OutOfMemoryError("full")
     with pytest.raises(torch.OutOfMemoryError):
         convert(model)
+    inner.broken = RuntimeError("CUDA error: device-side assert triggered")
+    with pytest.raises(RuntimeError, match="device-side"):  # not a StudioError, after which its host would live on
+        convert(model)
     inner.broken, inner.silent = None, True
     with pytest.raises(StudioError, match=r"did not speak. No sound file"):
         convert(model)
@@ -224,7 +305,7 @@ def test_synthesis_of_minicpm_o_leaves_the_text_alone() -> None:
     assert not np.array_equal(plain.speech_tokens, steered.speech_tokens)
 
 
-def test_kimi_forks() -> None:
+def test_kimi_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = Kimi()
     model = kimi_audio.wrap(inner, "r1")
     assert model.info.layer_labels == {
@@ -235,13 +316,17 @@ def test_kimi_forks() -> None:
     assert inner.asked["output_type"] == "both"
     assert (inner.asked["audio_temperature"], inner.asked["text_temperature"]) == (0.0, 0.0)
     assert [chat["message_type"] for chat in inner.asked["chats"]] == ["text", "audio"]
+    monkeypatch.setattr(kimi_audio, "SPEAKABLE_TOKENS", 3)
+    endless = convert(model)
+    assert endless.truncated
+    assert len(endless.audio.samples) == 3 * SAMPLES_PER_TOKEN == len(endless.speech_tokens) * SAMPLES_PER_TOKEN
     inner.mute = True
     with pytest.raises(StudioError, match="wrote no speech token"):
         convert(model)
 
 
 def test_first_pass_of_kimi_does_not_feel_the_text_layers() -> None:
-    model = kimi_audio.wrap(Kimi(), "r1")
+    model = kimi_audio.wrap(Kimi(delay=0), "r1")
     plain = convert(model)
     late = convert(model, steer(model, LANGUAGE, 5.0, layers=(3, 4)))
     assert late.text != plain.text

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from studio.cli import main
+from studio.cli_about import examine
 from studio.errors import StudioError
 from studio.lalm import catalog, options
-from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.entries import ENTRIES, GIB, ModelFacts
+from studio.lalm.fit import Card, Fit, fit
 from studio.lalm.options import ModelOptions, keep_options, options_of
 from studio.lalm.qwen_omni.loading import variant
 from studio.lalm.qwen_omni.memory import Precision
@@ -113,3 +115,41 @@ def test_another_precision_or_speaker_is_another_revision() -> None:
     assert variant("c0", Precision.BF16, Precision.BF16, None, voices) == "c0"
     assert variant("c0", Precision.BF16, Precision.BF16, "Ethan", voices) == "c0"
     assert variant("c0", Precision.INT8, Precision.BF16, "Chelsie", voices) == "c0+8bit+Chelsie"
+
+
+CARD = Card("RTX", 16 * GIB)
+
+
+def test_what_is_compared_with_a_card_is_the_precision_that_was_chosen() -> None:
+    usual = fit(BIG, ModelOptions(), CARD)
+    assert usual == Fit(
+        False, "needs about 21.1 of the 16.0 GiB of RTX in bf16: it does not fit, but in 8bit (15.1) it would"
+    )
+    chosen = fit(BIG, ModelOptions(precision="8bit"), CARD)
+    assert chosen == Fit(True, "takes about 15.1 of the 16.0 GiB of RTX in 8bit, as chosen: it fits")
+    # One that fits as it is usually loaded need not fit as it was chosen.
+    large = fit(BIG, ModelOptions(precision="fp32"), Card("H", 24 * GIB))
+    assert large is not None
+    assert not large.fits
+    assert large.words.endswith("in fp32, as chosen: it does not fit, but in bf16 (21.1) it would")
+    none = fit(BIG, ModelOptions(precision="4bit"), Card("Small", 8 * GIB))
+    assert none is not None
+    assert none.words.endswith("it does not fit")
+    without = fit(BIG, ModelOptions(), None)
+    assert without is not None
+    assert not without.fits
+    assert fit(ENTRIES[0], ModelOptions(), None) is None
+    assert fit(ENTRIES[0], ModelOptions(), CARD) is None
+
+
+def test_doctor_looks_at_the_precision_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.lalm.fit.first_card", lambda *, whole: CARD)
+    keep_options(BIG, ModelOptions(precision="8bit"))
+    said = {finding.words.partition(":")[0]: finding for finding in examine() if finding.topic == "model"}
+    assert said["Qwen2.5-Omni 7B"].words.endswith("takes about 15.1 of the 16.0 GiB of RTX in 8bit, as chosen: it fits")
+    assert said["Qwen2.5-Omni 3B"].words.endswith("takes about 13.0 of the 16.0 GiB of RTX in bf16: it fits")
+    assert said["Kimi-Audio"].words.endswith("in bf16: it does not fit")
+    options.options_file().write_text("nothing of the kind")
+    damaged = [finding for finding in examine() if finding.topic == "model"]
+    assert "the file is damaged" in damaged[0].words
+    assert len(damaged) == len(said) + 1

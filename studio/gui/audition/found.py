@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from studio.emotions import COLOURS
+from studio.errors import StudioError
 from studio.gui import theme
 from studio.gui.batches import Batches, Cell, Search
 from studio.gui.clips import ClipPlayer
 from studio.gui.formats import percent, strength
 from studio.gui.state import StudioState
+from studio.gui.widgets.figures import export_figure
 from studio.gui.widgets.layout import explain, small
 from studio.gui.widgets.progress import ThinBar
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 24, 10, 24
 _REACH = 12.0
 
 
@@ -30,6 +34,7 @@ class FoundPlot(QWidget):
         self.at = 0
         self.setMinimumSize(QSize(360, 200))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
         self.setAccessibleName("What was found over strength")
 
     def show_search(self, search: Search) -> None:
@@ -47,14 +52,25 @@ class FoundPlot(QWidget):
         top = self._search.cells[-1].strength if self._search is not None else 1.0
         return _LEFT + value / max(top, 1e-9) * (self.width() - _LEFT - _RIGHT)
 
+    def _step_at(self, x: float) -> int | None:
+        """The step nearest to a pixel, if one is near."""
+        if self._search is None:
+            return None
+        distances = [abs(self.x_of(cell.strength) - x) for cell in self._search.cells]
+        nearest = min(range(len(distances)), key=distances.__getitem__)
+        return nearest if distances[nearest] <= _REACH else None
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Choose the step nearest to the mouse."""
-        if self._search is not None:
-            distances = [abs(self.x_of(cell.strength) - event.position().x()) for cell in self._search.cells]
-            nearest = min(range(len(distances)), key=distances.__getitem__)
-            if distances[nearest] <= _REACH:
-                self._move(nearest)
-                self.chosen.emit(self.cell)
+        step = self._step_at(event.position().x())
+        if step is not None:
+            self._move(step)
+            self.chosen.emit(self.cell)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """The numbers of the step under the mouse."""
+        step = self._step_at(event.position().x())
+        self.setToolTip("" if self._search is None or step is None else say_step(self._search, step))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Left and right move between steps."""
@@ -138,12 +154,14 @@ class FoundDialog(QDialog):
         self.keys = small()
         self.keys.setTextFormat(Qt.TextFormat.RichText)
         self.bar = ThinBar("Progress of the search", wide=True)
+        self.export_button = QPushButton("Export…")
         self.cancel_button = QPushButton("Cancel")
         self.use_button = QPushButton("Use it")
         self.use_button.setObjectName("primary")
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.keys, 1)
+        buttons.addWidget(self.export_button)
         buttons.addWidget(self.cancel_button)
         buttons.addWidget(self.use_button)
         layout = QVBoxLayout(self)
@@ -152,7 +170,8 @@ class FoundDialog(QDialog):
         for widget in (self.says, self.bar, self.plot):
             layout.addWidget(widget, 1 if widget is self.plot else 0)
         layout.addLayout(buttons)
-        self.cancel_button.clicked.connect(batches.cancel)
+        self.export_button.clicked.connect(self._export)
+        self.cancel_button.clicked.connect(lambda: batches.cancel() if batches.active else self.reject())
         self.use_button.clicked.connect(self._use)
         self.plot.chosen.connect(self._hear)
         batches.search_ready.connect(self._show)
@@ -197,6 +216,15 @@ class FoundDialog(QDialog):
             self._clips.play(cell.take.audio)
             self._show_active()
 
+    def _export(self) -> None:
+        search = self.search
+        if search is None:
+            return
+        try:
+            export_figure(self, f"{search.emotion} intensity", self.plot, partial(search_table, search))
+        except StudioError as error:
+            self.says.setText(str(error))
+
     def _use(self) -> None:
         cell, search = self.plot.cell, self.search
         if cell is None or search is None:
@@ -207,13 +235,29 @@ class FoundDialog(QDialog):
 
     def _show_active(self) -> None:
         active, cell = self._batches.active, self.plot.cell
-        explain(self.cancel_button, active, "Nothing is under way", "Cancel the search")
+        self.cancel_button.setText("Cancel" if active else "Close")
+        self.cancel_button.setToolTip("Cancel the search" if active else "Close and change nothing")
+        explain(self.export_button, self.search is not None, "Nothing was found yet", "Save the picture or its numbers")
         ready = cell is not None and not active
         text = f"Set {cell.emotion} to {strength(cell.strength)}" if cell is not None else ""
         self.use_button.setText(f"Use {strength(cell.strength)}" if cell is not None else "Use it")
         explain(self.use_button, ready, "The search is not done", text)
         if not active:
             self.bar.show_share(0.0)
+
+
+def search_table(search: Search) -> list[list[str]]:
+    """The steps of a search in numbers, headed: shares and rates from 0 to 1, empty where nothing was measured."""
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.4f}"
+
+    head = ["strength", f"judge_{search.emotion}", "wer", "heard_wer", "speaker_similarity", "broken"]
+    return [head] + [
+        [number(value) for value in (step.strength, cell.take.judged.get(search.emotion), cell.take.wer)]
+        + [number(cell.take.heard_wer), number(step.similarity), step.broken]
+        for step, cell in zip(search.found.steps, search.cells, strict=True)
+    ]
 
 
 def say_found(search: Search) -> str:

@@ -18,7 +18,7 @@ from studio.gui.shown import LANES, SOURCE, TAKE_LANES, Source
 from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain
-from studio.gui.words import flags_help, take_flags, take_wer, transcript_words, wordless
+from studio.gui.words import flags_help, no_curve, take_flags, take_wer, transcript_words, wordless
 
 QUIETEST_PEAK = 0.1
 """Waveforms are drawn with one common gain that lets the loudest lane fill its height, up to ten times."""
@@ -140,9 +140,10 @@ class LanesView(QWidget):
     def _show_curve(self) -> None:
         source = self._state.source
         model, reference = self._state.model, source.reference if source is not None else None
-        self.curve.show_words((reference or "").split() if model is not None and model.curve_in_words else ())
-        follows = model is None or model.follows_curve
-        self.curve.allow(None if follows or model is None else f"{model.title} follows no intensity curve")
+        module = self._state.steer.module
+        in_words = model is not None and model.curves.get(module) == "words"
+        self.curve.show_words((reference or "").split() if in_words else ())
+        self.curve.allow(None if model is None else no_curve(model, module))
         self.curve.show_points(self._state.steer.automation, source.drawing.seconds if source is not None else 0.0)
 
     def _show_lane(self, lane: str) -> None:

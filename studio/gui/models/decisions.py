@@ -8,13 +8,14 @@ from studio.engine import JobContext
 from studio.gui.engine_thread import EngineThread
 from studio.lalm.consent import Consent, given, revoke
 from studio.lalm.entries import ModelFacts
+from studio.lalm.fit import Card, Fit, first_card, fit
 from studio.lalm.options import ModelOptions, all_options, keep_options
 
-Decided = tuple[dict[str, ModelOptions], list[Consent]]
+Decided = tuple[dict[str, ModelOptions], list[Consent], Card | None]
 
 
 class Decisions(QObject):
-    """Knows the options and agreements of every model; what cannot be written becomes the worker's notice."""
+    """Knows the options and agreements of every model, and the card; what cannot be written is the worker's notice."""
 
     changed = Signal()
 
@@ -23,6 +24,8 @@ class Decisions(QObject):
         self._worker = worker
         self._options: dict[str, ModelOptions] = {}
         self._agreed: list[Consent] = []
+        self._card: Card | None = None
+        self._looked = False
 
     def options(self, name: str) -> ModelOptions:
         """How a model is to be loaded."""
@@ -31,6 +34,10 @@ class Decisions(QObject):
     def agreed(self, name: str) -> bool:
         """Whether the user agreed to run code of this model, at whatever revision."""
         return any(each.model == name for each in self._agreed)
+
+    def fit(self, facts: ModelFacts) -> Fit | None:
+        """Whether a model as it would be loaded has room on the card; None before that was looked at."""
+        return fit(facts, self.options(facts.name), self._card) if self._looked else None
 
     def read(self) -> None:
         """Look again at what is kept."""
@@ -57,7 +64,8 @@ class Decisions(QObject):
         self._worker.submit("consent", forget, self._take_in)
 
     def _take_in(self, decided: Decided) -> None:
-        self._options, self._agreed = decided
+        self._options, self._agreed, self._card = decided
+        self._looked = True
         self.changed.emit()
 
     def _look_again(self, error: BaseException) -> None:
@@ -67,4 +75,5 @@ class Decisions(QObject):
 
 
 def _read(_context: JobContext) -> Decided:
-    return all_options(), given()
+    # All of its memory: what is free now says nothing about what is free once the model in use has made room.
+    return all_options(), given(), first_card(whole=True)

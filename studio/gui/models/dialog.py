@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.gui.formats import percent
+from studio.gui.formats import percent, sentence
 from studio.gui.keys import ButtonKeys
 from studio.gui.loading import ModelKeeper
 from studio.gui.models.decisions import Decisions
@@ -26,7 +26,6 @@ from studio.gui.models.options import OptionsRow
 from studio.gui.widgets.layout import explain, set_role, small, tight
 from studio.gui.widgets.progress import ThinBar
 from studio.lalm.catalog import CatalogEntry, models
-from studio.lalm.entries import ModelFacts
 
 
 class ModelCard(QFrame):
@@ -43,10 +42,11 @@ class ModelCard(QFrame):
         self.title = QLabel(entry.title)
         self.title.setProperty("role", "title")
         self.state = small()
-        self.about = QLabel(f"{entry.description[:1].upper()}{entry.description[1:]}.")
-        self.facts = small(facts_in_words(entry.facts))
+        self.about = QLabel(sentence(entry.description))
+        self.facts = small(sentence("; ".join(entry.facts.in_words)))
+        self.fit = small()
         self.problem = small()
-        for label in (self.about, self.facts, self.problem):
+        for label in (self.about, self.facts, self.fit, self.problem):
             label.setWordWrap(True)
         self.bar = ThinBar(f"Download of {entry.title}", wide=True)
         self.share = small()
@@ -71,6 +71,10 @@ class ModelCard(QFrame):
         options = self._decisions.options(entry.name)
         anew = in_use and keeper.loaded is not None and keeper.loaded.options != options
         self.options.show_options(options)
+        fit = self._decisions.fit(entry.facts)
+        self.fit.setText(sentence(fit.words) if fit is not None else "")
+        self.fit.setVisible(fit is not None)
+        set_role(self.fit, "small" if fit is None or fit.fits else "warning")
         self.withdraw.setVisible(entry.facts.remote_code and self._decisions.agreed(entry.name))
         hub = entry.facts.repo is not None
         self.state.setText("In use" if in_use else "Installed" if entry.installed else "Not downloaded")
@@ -142,7 +146,7 @@ class ModelCard(QFrame):
         layout = QVBoxLayout(self)
         tight(layout, 12, 6)
         layout.addLayout(top)
-        for label in (self.about, self.facts, self.problem):
+        for label in (self.about, self.facts, self.fit, self.problem):
             layout.addWidget(label)
         layout.addWidget(self.options)
         self.options.setVisible(self.entry.facts.configurable)
@@ -194,14 +198,3 @@ class ModelsDialog(QDialog):
         """Look again at what is there."""
         for entry in models():
             self.cards[entry.name].show_entry(entry)
-
-
-def facts_in_words(facts: ModelFacts) -> str:
-    """What a model can do and takes."""
-    words = [f"Can {', '.join(facts.abilities)}", f"gates: {', '.join(facts.gates)}"]
-    if facts.disk is not None:
-        words.append(f"{facts.disk / 1e9:.1f} GB on disk")
-    if facts.memory:
-        needs = ", ".join(f"{need / 2**30:.1f} GiB in {name}" for name, need in facts.memory.items())
-        words.append(f"memory: {needs}")
-    return "; ".join([*words, f"runs {facts.place}", f"licence: {facts.licence}"]) + "."

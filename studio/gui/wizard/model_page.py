@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit
 
+from studio.gui.formats import sentence
 from studio.gui.widgets.layout import heading, small
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
@@ -118,7 +119,7 @@ class ModelPage(Page):
             self.asked.setText(place)
             self.asked.blockSignals(False)
         entry = self._models[self.model.currentIndex()]
-        says = [f"{sentence(entry.description)}."]
+        says = [sentence(entry.description)]
         if entry.problem is not None:
             says.append(entry.problem)
         elif loaded is not None:
@@ -128,10 +129,5 @@ class ModelPage(Page):
             says.append(f"Recordings up to {info.max_seconds:.0f} s.")
         self.about_model.setText(" ".join(says))
         judge = self._judges[self.judge.currentIndex()]
-        self.about_judge.setText(" ".join(filter(None, (f"{sentence(judge.description)}.", judge.problem))))
+        self.about_judge.setText(" ".join(filter(None, (sentence(judge.description), judge.problem))))
         self.completeChanged.emit()
-
-
-def sentence(words: str) -> str:
-    """With a capital letter."""
-    return words[:1].upper() + words[1:]

@@ -20,6 +20,7 @@ from studio.lalm.base import (
     Content,
     Conversion,
     ConversionRequest,
+    CurveUnit,
     ModelInfo,
     Progress,
     never,
@@ -33,6 +34,7 @@ from studio.lalm.embedded.network import EMOSTEER_SITE, Network
 from studio.lalm.embedded.sources import Sources
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
+from studio.lalm.pace import levelled
 
 MODEL_ID = "embedded"
 TITLE = "Embedded"
@@ -70,6 +72,7 @@ class EmbeddedLALM:
             content_modes=(Content.FREE, Content.LOCK),
             streams=True,
             batches=True,
+            curves={LANGUAGE: CurveUnit.TIME},
             overlaps=True,
             emosteer_sites={EMOSTEER_SITE: config.hidden},
         )
@@ -94,6 +97,7 @@ class EmbeddedLALM:
             return []
         if module != LANGUAGE:
             raise StudioError(f"The embedded model has no '{module}' gates; choose the module '{LANGUAGE}'.")
+        requests = [levelled(request) for request in requests]
         workers = ThreadPoolExecutor(WORKERS, "speaking")
         try:
             pieces = list(chain.from_iterable(workers.map(self._prepare, range(len(requests)), requests)))

@@ -24,14 +24,15 @@ from studio.lalm.base import (
     AudioSink,
     Conversion,
     ConversionRequest,
+    CurveUnit,
     ModelInfo,
     Progress,
     never,
     no_progress,
 )
 from studio.lalm.instruction import instruction
+from studio.lalm.pace import Pace, levelled, require_words
 from studio.lalm.qwen_omni import sound
-from studio.lalm.qwen_omni.pace import Pace
 from studio.lalm.qwen_omni.parts import Parts, Speaker, gates, widths
 from studio.lalm.qwen_omni.prompt import Prompt, Prompter
 from studio.lalm.qwen_omni.sound import SoundStream
@@ -105,7 +106,7 @@ class QwenOmniLALM:
             max_seconds=MAX_SECONDS,
             streams=True,
             batches=True,
-            curve_in_words=True,
+            curves={LANGUAGE: CurveUnit.WORDS},
             emosteer_sites={QWEN_TALKER_INPUT: width},
         )
 
@@ -133,6 +134,7 @@ class QwenOmniLALM:
             return []
         if module not in self._taps:
             raise StudioError(f"{self._info.title} has no '{module}' gates; choose {' or '.join(self._taps)}.")
+        requests = [levelled(request) for request in requests]
         prompts = [self._prompt(request, module) for request in requests]
         seconds = [request.source.seconds for request in requests]
         steering = [request.steering for request in requests]
@@ -246,11 +248,7 @@ class QwenOmniLALM:
                 f"{title} cannot follow an intensity curve where it speaks, because codec ids do not say which word "
                 "they belong to; steer the neurons of its language module, or clear the curve."
             )
-        if not (request.text or "").split():
-            raise StudioError(
-                f"{title} follows an intensity curve word by word and does not know the words; type the transcript, "
-                "or clear the curve."
-            )
+        require_words(title, request)
 
 
 @contextmanager

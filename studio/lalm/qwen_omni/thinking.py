@@ -10,7 +10,7 @@ from torch import Tensor
 
 from studio.errors import Cancelled
 from studio.esn.taps import GateTaps
-from studio.lalm.qwen_omni.pace import Pace
+from studio.lalm.pace import Pace
 from studio.lalm.qwen_omni.parts import Parts
 from studio.lalm.qwen_omni.prompt import Prompt, embed, is_audio
 from studio.lalm.qwen_omni.stack import Stack

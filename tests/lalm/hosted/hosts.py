@@ -6,7 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from studio.lalm import embedded
+from studio.lalm import embedded, minicpm_o
+from tests.lalm.guests import MiniCpmO
 
 
 class _Greedy:
@@ -24,6 +25,10 @@ class _Greedy:
 def talkative():
     os.write(1, b"this must not reach the pipe\n")
     return embedded.load()
+
+
+def guest():
+    return minicpm_o.wrap(MiniCpmO(), "r1")
 
 
 def greedy():

@@ -17,13 +17,16 @@ from studio.errors import Cancelled, StudioError
 from studio.esn.automation import Automation
 from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.intervention import Mode, Steering
+from studio.esn.mask import EsnMask
 from studio.lalm import embedded, messages, wire
-from studio.lalm.base import ConversionRequest
+from studio.lalm.base import ConversionRequest, CurveUnit
 from studio.lalm.embedded.network import EMOSTEER_SITE
 from studio.lalm.failures import HostError, HostOutOfMemory
 from studio.lalm.hosted import HostedLALM, own_environment
 from studio.session.masks import default_mask, load_mask
 from studio.session.sources import open_source
+from tests.lalm.hosted import hosts
+from tests.toy import tone
 
 HOST = (sys.executable, "-m", "studio.lalm.host")
 
@@ -95,6 +98,35 @@ def test_a_hosted_batch_is_what_it_is_in_process(local, hosted, requests):
     np.testing.assert_array_equal(theirs[5].audio.samples, theirs[0].audio.samples)
     assert shares[-1] == 1.0
     assert "must not reach the pipe" in hosted.log
+
+
+def test_a_curve_reaches_a_model_with_a_loop_of_its_own():
+    local, source = hosts.guest(), tone(0.5, 24_000)
+    far = HostedLALM((*HOST, "tests.lalm.hosted.hosts:guest"), "Guest (hosted)")
+    try:
+        assert far.info == local.info
+        assert far.info.curves == {"language": CurveUnit.WORDS, "synthesis": CurveUnit.TIME}
+        for module, widths in local.info.gates.items():
+            neurons = np.array([(layer, neuron) for layer, width in enumerate(widths) for neuron in range(width)])
+            mask = EsnMask(
+                widths,
+                {"happy": neurons.astype(np.int32)},
+                {"happy": np.zeros(len(neurons), np.float32)},
+                {"model_id": local.info.model_id, "module": module},
+            )
+            curves = (None, Automation(((0.0, 0.0), (0.05, 1.0))), Automation(((5.0, 0.0), (6.0, 1.0))))
+            steered = [Steering(mask, Mode.GAIN, {"happy": 6.0}, automation=curve) for curve in curves]
+            rows = [ConversionRequest(source, "happy", each, text="a b") for each in steered]
+            made = far.convert([*rows, ConversionRequest(source, "happy")], module=module)
+            sounds = [each.audio.samples for each in made]
+            for mine, theirs in zip(local.convert(rows, module=module), sounds[:-1], strict=True):
+                np.testing.assert_array_equal(mine.audio.samples, theirs)
+            assert not np.array_equal(sounds[1], sounds[0])
+            assert not np.array_equal(sounds[1], sounds[3])
+            np.testing.assert_array_equal(sounds[2], sounds[3])
+    finally:
+        far.close()
+        local.close()
 
 
 def test_vectors_travel_once_and_without_what_no_row_asks_for(requests):

@@ -10,9 +10,9 @@ import pytest
 from studio.errors import StudioError
 from studio.esn.automation import Automation
 from studio.esn.intervention import Mode, Steering
-from studio.lalm.base import LANGUAGE, SYNTHESIS, Conversion, ConversionRequest
+from studio.lalm.base import LANGUAGE, SYNTHESIS, Conversion, ConversionRequest, CurveUnit
+from studio.lalm.pace import Pace
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
-from studio.lalm.qwen_omni.pace import Pace
 from tests.lalm.qwen_omni import tiny
 from tests.lalm.qwen_omni.conftest import WORDS
 
@@ -44,13 +44,15 @@ def same(a: Conversion, b: Conversion) -> bool:
 
 
 def test_the_curve_is_followed_from_word_to_word(model: QwenOmniLALM) -> None:
-    assert model.info.curve_in_words
+    assert model.info.curves == {LANGUAGE: CurveUnit.WORDS}
     late = Automation(((at_word(LATE - 1), 0.0), (at_word(LATE), 1.0)))
     unheard = Automation(((SOURCE.seconds + 1.0, 0.0), (SOURCE.seconds + 2.0, 1.0)))
     curves = [None, Automation(((0.0, 1.0), (0.1, 1.0))), late, unheard]
     full, level, rising, silent = model.convert([request(curve) for curve in curves])
     baseline = model.convert([ConversionRequest(SOURCE, "angry")])[0]
     assert same(level, full)
+    half = request(Automation(((0.0, 0.3), (1.0, 0.3))), words=0)
+    assert same(model.convert([half])[0], model.convert([request(None, 1.5 * 0.3)])[0]), "a level curve is a strength"
     assert same(silent, baseline), "a curve that is 0 at every word is the baseline, sample for sample"
     said, plain = rising.text.split(), baseline.text.split()
     # Word LATE is read at full strength, and what follows it is the first to differ.
