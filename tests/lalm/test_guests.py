@@ -287,6 +287,9 @@ def test_minicpm_o_does_not_swallow_errors() -> None:
     inner.broken = torch.OutOfMemoryError("full")
     with pytest.raises(torch.OutOfMemoryError):
         convert(model)
+    inner.broken = RuntimeError("CUDA error: device-side assert triggered")
+    with pytest.raises(RuntimeError, match="device-side"):  # not a StudioError, after which its host would live on
+        convert(model)
     inner.broken, inner.silent = None, True
     with pytest.raises(StudioError, match=r"did not speak. No sound file"):
         convert(model)
@@ -302,7 +305,7 @@ def test_synthesis_of_minicpm_o_leaves_the_text_alone() -> None:
     assert not np.array_equal(plain.speech_tokens, steered.speech_tokens)
 
 
-def test_kimi_forks() -> None:
+def test_kimi_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = Kimi()
     model = kimi_audio.wrap(inner, "r1")
     assert model.info.layer_labels == {
@@ -313,6 +316,10 @@ def test_kimi_forks() -> None:
     assert inner.asked["output_type"] == "both"
     assert (inner.asked["audio_temperature"], inner.asked["text_temperature"]) == (0.0, 0.0)
     assert [chat["message_type"] for chat in inner.asked["chats"]] == ["text", "audio"]
+    monkeypatch.setattr(kimi_audio, "SPEAKABLE_TOKENS", 3)
+    endless = convert(model)
+    assert endless.truncated
+    assert len(endless.audio.samples) == 3 * SAMPLES_PER_TOKEN == len(endless.speech_tokens) * SAMPLES_PER_TOKEN
     inner.mute = True
     with pytest.raises(StudioError, match="wrote no speech token"):
         convert(model)
