@@ -123,4 +123,4 @@ def test_the_catalog_says_what_can_be_loaded_here(tmp_path, monkeypatch):
     if find_spec("funasr") is None:
         assert entries["emotion2vec"].problem == 'It needs a package that is not installed: pip install "funasr>=1.4"'
     else:
-        assert "esn-studio models download emotion2vec" in entries["emotion2vec"].problem
+        assert "esn-studio models download emotion2vec" in str(entries["emotion2vec"].problem)
