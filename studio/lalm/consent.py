@@ -138,9 +138,9 @@ def in_words(code: CodeOffer) -> str:
     """What running it means, in plain sentences."""
     return (
         f"{code.title} comes with {len(code.files)} Python and YAML files of its own, which are no part of ESN Studio "
-        "and were not checked by it. To use the model they have to run on the machine that holds it, in a process of their own, "
-        "with everything you may do there: read and write your files, use the network. Agree only if you trust whoever "
-        f"published '{code.repository}'. The agreement holds for exactly these files (SHA-256 "
+        "and were not checked by it. To use the model they have to run on the machine that holds it, in a process of "
+        "their own, with everything you may do there: read and write your files, use the network. Agree only if you "
+        f"trust whoever published '{code.repository}'. The agreement holds for exactly these files (SHA-256 "
         f"{short(code.digest)}...): when one of them changes, you are asked again."
     )
 
