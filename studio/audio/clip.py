@@ -35,5 +35,5 @@ class Clip:
     def fingerprint(self) -> str:
         """SHA-256 over rate and samples, as hex; names do not enter it."""
         digest = hashlib.sha256(str(self.rate).encode())
-        digest.update(np.ascontiguousarray(self.samples, dtype="<f4").tobytes())
+        digest.update(np.ascontiguousarray(self.samples, dtype="<f4").data)
         return digest.hexdigest()

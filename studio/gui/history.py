@@ -1,9 +1,9 @@
 """Undo and redo: follows ``StudioState`` and remembers what people change, so that no panel has to.
 
-Undone can be: steering values and masks, transcripts, regions, names, notes, stars and deletions of takes, and which
-take somebody put into a lane. Rendering is no such step: a take that arrives late would throw away what could be
-redone, and undoing the change that asked for it shows the take from before again. Opening a recording is none either,
-as nothing is lost, nor is closing one: it would stay in memory.
+Undone can be: steering values and masks, transcripts, regions, closing a recording, names, notes, stars and deletions
+of takes, and which take somebody put into a lane. Rendering is no such step: a take that arrives late would throw away
+what could be redone, and undoing the change that asked for it shows the take from before again. Opening a recording is
+none either, as nothing is lost.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoStack
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
-from studio.audio.clip import Clip
+from studio.gui.analysis import Drawing
+from studio.gui.closed import ClosedSource, Closings
 from studio.gui.historysteps import (
     MASK,
+    CloseStep,
     Curve,
     LaneStep,
     MarkStep,
@@ -37,11 +39,17 @@ _MARKS = ("name", "note", "stars")
 
 
 class History(QObject):
-    """Fills ``stack`` from the state's signals; undoing goes through the state's setters."""
+    """Fills ``stack`` from the state's signals; undoing goes through the state's setters.
 
-    def __init__(self, state: StudioState) -> None:
+    ``lanes_restored`` tells that an undone step put back all that the lanes held before it.
+    """
+
+    lanes_restored = Signal()
+
+    def __init__(self, state: StudioState, closings: Closings) -> None:
         super().__init__()
         self._state = state
+        self._closings = closings
         self.stack = QUndoStack(self)
         self._applying = False
         self._opening = False
@@ -51,12 +59,14 @@ class History(QObject):
         state.steer_changed.connect(self._note_panel)
         state.mask_changed.connect(self._note_panel)
         state.source_changed.connect(self._note_source)
+        state.source_closing.connect(self._note_closing)
         state.take_marked.connect(self._note_mark)
         state.takes_removed.connect(self._note_removal)
         state.lane_assigned.connect(self._note_lane)
 
     def clear(self) -> None:
         """Forget everything: what is shown now is where history begins."""
+        self._closings.give_up_all()
         self.stack.clear()
         self._panel = panel_values(self._state.steer, self._state.mask)
         self._source = self._state.source
@@ -70,10 +80,10 @@ class History(QObject):
             state.set_steer(with_values(state.steer, values))
         self._panel = panel_values(self._state.steer, self._state.mask)
 
-    def restore_transcript(self, clip: Clip, reference: str | None) -> None:
+    def restore_transcript(self, drawing: Drawing, reference: str | None) -> None:
         """Set the transcript of a recording, if that one is open."""
         source = self._state.source
-        if source is not None and source.drawing.clip is clip:
+        if source is not None and source.drawing.clip is drawing.clip:
             with self._quietly():
                 self._state.set_reference(reference)
 
@@ -97,11 +107,36 @@ class History(QObject):
         self._panel = panel_values(state.steer, state.mask)
         return listed if listed.drawing.clip is left.drawing.clip else left
 
+    def restore_source(self, closed: ClosedSource) -> None:
+        """Bring back a recording that was closed, with its lanes if it was open and no other was opened meanwhile."""
+        now = self._state.source
+
+        def put_back(source: Source) -> None:
+            state = self._state
+            opened = closed.opened and (state.source is now or (now is not None and now.is_of(state.source)))
+            with self._quietly():
+                self._closings.put_back(closed, source, opened=opened)
+                if opened:
+                    self._fill_lanes(closed.lanes)
+            self._panel = panel_values(state.steer, state.mask)
+
+        self._closings.bring_back(closed, put_back)
+
+    def close_source(self, closed: ClosedSource) -> ClosedSource:
+        """Close a recording once more; what is kept of it this time."""
+        with self._quietly():
+            result = self._closings.close_again(closed)
+        self._panel = panel_values(self._state.steer, self._state.mask)
+        return result
+
     def _fill_lanes(self, lanes: Mapping[str, LaneContent | None]) -> None:
         """Put back what lanes held, as far as it is still there."""
-        for lane, content in lanes.items():
-            if content is not None and content.shown in self._state.takes:
-                self._state.set_lane(lane, content)
+        held = {lane: content for lane, content in lanes.items() if content is not None}
+        there = {lane: content for lane, content in held.items() if content.shown in self._state.takes}
+        for lane, content in there.items():
+            self._state.set_lane(lane, content)
+        if there and there.keys() == held.keys():
+            self.lanes_restored.emit()
 
     def restore_marks(self, shown: ShownTake, marks: Mapping[str, Any]) -> None:
         """Set what is said of a take."""
@@ -170,7 +205,11 @@ class History(QObject):
         elif now.drawing.clip is not before.drawing.clip:
             self.stack.push(RegionStep(self, before, now, curve, self._held()))
         elif before.reference != now.reference and not self._read():
-            self.stack.push(TranscriptStep(self, now.drawing.clip, before.reference, now.reference))
+            self.stack.push(TranscriptStep(self, now.drawing, before.reference, now.reference))
+
+    def _note_closing(self, source: Source) -> None:
+        if not self._applying:
+            self.stack.push(CloseStep(self, self._closings.note(source)))
 
     def _held(self) -> dict[str, LaneContent | None]:
         """What the lanes hold, as far as it can come back."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QUndoCommand
 
-from studio.audio.clip import Clip
 from studio.esn.automation import Point
+from studio.gui.analysis import Drawing
+from studio.gui.closed import ClosedSource
 from studio.gui.formats import strength
 from studio.gui.shown import LaneContent, ShownMask, ShownTake, Source, Steer
 
@@ -82,17 +83,18 @@ class PanelStep(_Step):
 class TranscriptStep(_Step):
     """The transcript of a recording."""
 
-    def __init__(self, history: History, clip: Clip, first: str | None, second: str | None) -> None:
+    def __init__(self, history: History, drawing: Drawing, first: str | None, second: str | None) -> None:
         super().__init__(history, "transcript")
-        self._clip, self._first, self._second = clip, first, second
+        # With the drawing a recording that was closed comes back as the same one, not as one read anew.
+        self._drawing, self._first, self._second = drawing, first, second
 
     def undo(self) -> None:
         """Take it back."""
-        self.history.restore_transcript(self._clip, self._first)
+        self.history.restore_transcript(self._drawing, self._first)
 
     def again(self) -> None:
         """Do it once more."""
-        self.history.restore_transcript(self._clip, self._second)
+        self.history.restore_transcript(self._drawing, self._second)
 
 
 class MarkStep(_Step):
@@ -162,6 +164,22 @@ class RegionStep(_Step):
     def again(self) -> None:
         """Do it once more."""
         self._first = self.history.restore_region(self._first, self._second, None, {})
+
+
+class CloseStep(_Step):
+    """A recording that was closed; undone, it may be read again first, which takes its time."""
+
+    def __init__(self, history: History, closed: ClosedSource) -> None:
+        super().__init__(history, f"closing {closed.name}")
+        self._closed = closed
+
+    def undo(self) -> None:
+        """Take it back."""
+        self.history.restore_source(self._closed)
+
+    def again(self) -> None:
+        """Do it once more."""
+        self._closed = self.history.close_source(self._closed)
 
 
 def panel_values(steer: Steer, mask: ShownMask | None) -> dict[str, Any]:

@@ -85,6 +85,11 @@ class Projects(QObject):
         """The project's name; empty while it has none."""
         return self.path.name.removesuffix(SUFFIX) if self.path is not None else ""
 
+    @property
+    def kept_in(self) -> Path | None:
+        """The folder that everything is written to; None while nothing was."""
+        return self._folder.path if self._folder is not None else None
+
     def open(self, path: Path) -> None:
         """Open a project, or take up unsaved work; a project that cannot be opened leaves everything as it was."""
         path = path.parent if path.name == "project.json" else path

@@ -54,7 +54,15 @@ def reopen(path: Path, info: ModelInfo | None, context: JobContext) -> Reopened:
         project = opened.project
         masks, problems = _masks(opened.masks, info)
         sources = {
-            each.clip: Source(draw(each.clip), each.title, each.reference, each.demo) for each in project.sources
+            each.clip: Source(
+                draw(each.clip),
+                each.title,
+                each.reference,
+                each.demo,
+                path=_file(folder, opened.files.get(each.clip)),
+                fingerprint=each.clip.fingerprint(),
+            )
+            for each in project.sources
         }
         takes = []
         for number, each in enumerate(project.takes):
@@ -84,6 +92,10 @@ def reopen(path: Path, info: ModelInfo | None, context: JobContext) -> Reopened:
     except BaseException:
         folder.close()
         raise
+
+
+def _file(folder: ProjectFolder, name: str | None) -> Path | None:
+    return folder.path / name if name else None
 
 
 def _masks(places: Mapping[str, Path], info: ModelInfo | None) -> tuple[dict[str, ShownMask], list[str]]:

@@ -118,7 +118,8 @@ class Steer:
 class Source:
     """What is converted, drawn: a recording, or ``region`` (seconds) of the longer recording ``whole``.
 
-    ``reference`` is its transcript where one is known; ``read`` says that it is only what the model read.
+    ``reference`` is its transcript where one is known; ``read`` says that it is only what the model read. ``path`` is
+    the file it was read from, ``fingerprint`` that of the recording's samples (empty where it was not read).
     """
 
     drawing: Drawing
@@ -128,6 +129,8 @@ class Source:
     whole: Drawing | None = None
     region: tuple[float, float] | None = None
     read: bool = False
+    path: Path | None = None
+    fingerprint: str = ""
 
     @property
     def recording(self) -> Drawing:
@@ -137,6 +140,11 @@ class Source:
     def is_of(self, other: Source | None) -> bool:
         """Whether both are of one recording."""
         return other is not None and self.recording.clip is other.recording.clip
+
+    def same_as(self, other: Source) -> bool:
+        """Whether both are of one recording under one name, though they may have been opened apart."""
+        same = bool(self.fingerprint) and self.fingerprint == other.fingerprint
+        return self.is_of(other) or (same and self.name == other.name)
 
 
 @dataclass(frozen=True, eq=False)

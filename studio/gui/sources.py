@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from studio.audio.clip import Clip
@@ -70,13 +69,13 @@ class Sources(QObject):
         if known is not None:
             self.show(known)
         else:
-            self._worker.submit("line", lambda _context: read_line(line), self.show)
+            self._worker.submit("line", lambda _context: read_line(line), lambda source: self.show(self._known(source)))
 
     def open_files(self, paths: Sequence[Path]) -> None:
         """Open sound files; the first is shown, all are in the list. Each that cannot be opened is one notice."""
         self._batches += 1
         for number, path in enumerate(paths):
-            self.opening.append(path)
+            self.begin_opening(path)
             # Every file has a slot of its own: none ever replaces another.
             self._worker.submit(
                 f"file {self._batches} {number}",
@@ -85,7 +84,6 @@ class Sources(QObject):
                 failed=partial(self._refuse_file, path),
                 event=self._state.set_arriving if number == 0 else None,
             )
-        self.opening_changed.emit()
 
     def open_file(self, path: Path) -> None:
         """Open a sound file."""
@@ -116,22 +114,41 @@ class Sources(QObject):
         if source is not None:
             self._worker.submit("trim", lambda _context: trimmed(source, region), self._take_trimmed)
 
+    def begin_opening(self, path: Path) -> None:
+        """A file is being read."""
+        self.opening.append(path)
+        self.opening_changed.emit()
+
+    def end_opening(self, path: Path) -> None:
+        """It is read, or cannot be."""
+        self.opening.remove(path)
+        self._state.set_arriving(None)
+        self.opening_changed.emit()
+
+    def fitting_content(self, wanted: str) -> str:
+        """Where the words come from: ``wanted`` where the model can do that, else what it does first."""
+        model = self._state.model
+        return wanted if model is None or wanted in model.content_modes else str(model.content_modes[0])
+
+    def _known(self, source: Source) -> Source:
+        """The source of the same recording that is listed; one that was closed is again that of its takes."""
+        listed = next((each for each in self._state.sources if each.same_as(source)), None)
+        if listed is not None:
+            return listed
+        origins = (shown.origin for shown in self._state.takes)
+        made_of = next((each for each in origins if each is not None and each.same_as(source)), None)
+        return source if made_of is None else replace(source, drawing=made_of.recording)
+
     def _take_file(self, path: Path, source: Source, *, first: bool) -> None:
-        self._end_opening(path)
-        known = next((each for each in self._state.sources if same_recording(each, source)), None)
-        source = known if known is not None else source
+        self.end_opening(path)
+        source = self._known(source)
         self.show(source) if first else self._state.keep_source(source)
         self.opened.emit(path)
 
     def _refuse_file(self, path: Path, error: BaseException) -> None:
-        self._end_opening(path)
+        self.end_opening(path)
         self._worker.tell(error)
         self.refused.emit(path)
-
-    def _end_opening(self, path: Path) -> None:
-        self.opening.remove(path)
-        self._state.set_arriving(None)
-        self.opening_changed.emit()
 
     def _list_demo_lines(self, lines: Sequence[DemoLine]) -> None:
         self.demo_lines = lines
@@ -147,14 +164,11 @@ class Sources(QObject):
 
     def _choose_content(self, source: Source) -> None:
         # Demo lines may be spoken freely; other words and voices only come out right with content lock.
-        content = "free" if source.demo else "lock"
-        model = self._state.model
-        if model is not None and content not in model.content_modes:
-            content = str(model.content_modes[0])
+        content = self.fitting_content("free" if source.demo else "lock")
         self._state.set_steer(replace(self._state.steer, content=content))
 
 
-class _Progress:
+class ReadingProgress:
     """Hands on what was read of a file, now and then; gives up when nobody waits for it any more."""
 
     def __init__(self, name: str, context: JobContext) -> None:
@@ -164,6 +178,7 @@ class _Progress:
         self._shown = time.monotonic()
 
     def __call__(self, clip: Clip, seconds: float) -> None:
+        """So much was read of so many seconds; raises Cancelled when that is enough."""
         if self._context.cancelled():
             raise Cancelled
         if time.monotonic() - self._shown >= SHOW_SECONDS:
@@ -190,20 +205,15 @@ def read_demo_lines() -> list[DemoLine]:
 def read_line(line: DemoLine) -> Source:
     """A demo line, drawn."""
     clip = replace(load_clip(line.path), name=line.id)
-    return Source(draw(clip), line_name(line), line.text, demo=True)
+    return Source(draw(clip), line_name(line), line.text, demo=True, path=line.path, fingerprint=clip.fingerprint())
 
 
 def read_file(path: Path, context: JobContext) -> Source:
     """A sound file, drawn; while it is read, ``context`` gets an ``Arriving`` every ``SHOW_SECONDS``."""
-    progress = _Progress(path.name, context)
+    progress = ReadingProgress(path.name, context)
     clip = load_clip(path, LONGEST_SECONDS, "the studio", progress)
-    return Source(draw(clip, progress.drawing), path.name, None)
-
-
-def same_recording(first: Source, second: Source) -> bool:
-    """Whether two sources that were opened apart are of one recording under one name."""
-    a, b = first.recording.clip, second.recording.clip
-    return first.name == second.name and a.rate == b.rate and np.array_equal(a.samples, b.samples)
+    drawing = draw(clip, progress.drawing)
+    return Source(drawing, path.name, None, path=path.absolute(), fingerprint=clip.fingerprint())
 
 
 def trimmed(source: Source, region: tuple[float, float] | None) -> Source:

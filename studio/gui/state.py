@@ -21,6 +21,7 @@ class StudioState(QObject):
 
     source_changed = Signal()
     sources_changed = Signal()
+    source_closing = Signal(object)
     arriving_changed = Signal()
     steer_changed = Signal()
     mask_changed = Signal()
@@ -75,13 +76,13 @@ class StudioState(QObject):
             self.arriving = arriving
             self.arriving_changed.emit()
 
-    def keep_source(self, source: Source) -> None:
-        """Put a source into the list without opening it, in place of one that is of the same recording."""
-        place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
-        if place is None:
-            self.sources.append(source)
+    def keep_source(self, source: Source, place: int | None = None) -> None:
+        """Put a source into the list without opening it: in place of one of the same recording, or at ``place``."""
+        found = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
+        if found is None:
+            self.sources.insert(len(self.sources) if place is None else place, source)
         else:
-            self.sources[place] = source
+            self.sources[found] = source
         self.sources_changed.emit()
 
     def replace_sources(self, sources: Iterable[Source]) -> None:
@@ -94,6 +95,7 @@ class StudioState(QObject):
         place = next((index for index, each in enumerate(self.sources) if each.is_of(source)), None)
         if place is None:
             return
+        self.source_closing.emit(self.sources[place])
         del self.sources[place]
         self.sources_changed.emit()
         if source.is_of(self.source):

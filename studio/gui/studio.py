@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.gui.batches import Batches
 from studio.gui.bypass import Bypass
+from studio.gui.closed import Closings
 from studio.gui.engine_thread import EngineThread
 from studio.gui.exports import Exports
 from studio.gui.history import History
@@ -60,16 +61,19 @@ class Studio(QObject):
         self.downloads = Downloads(self.download_worker)
         self.decisions = Decisions(self.chores)
         self.exports = Exports(self.chores)
-        self.history = History(self.state)
         self.projects = Projects(self.state, self.chores, self.keeper)
+        self.closings = Closings(self.state, self.sources, self.chores, lambda: self.projects.kept_in)
+        self.history = History(self.state, self.closings)
         self.measuring = Measuring(self.state, self.measure_worker)
         self.rerender = Rerender(self.render_worker, self.keeper, self.recovery)
         self._late_pitch = LatePitch(self.state, self.chores)
         self.keeper.loaded_changed.connect(self._measure)
         self.projects.adopted.connect(self.history.clear)
         self.projects.adopted.connect(self.renders.settle)
+        self.history.lanes_restored.connect(self.renders.settle)
         speaking = (
             self.keeper, self.recovery, self.renders, self.exports, self.projects, self.rerender, self.presets,
+            self.closings,
         )  # fmt: skip
         for each in (*self.workers, *speaking):
             each.notice.connect(self.notice)

@@ -21,3 +21,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: the machine's, a card's, or a host's."""
     # torch's error goes by its name, so that nobody has to import torch to ask.
     return isinstance(error, MemoryError | HostOutOfMemory) or type(error).__name__ == "OutOfMemoryError"
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether the model is what was lost, so that starting it again, smaller or in another way, may help."""
+    return isinstance(error, HostError | DoesNotFit) or is_out_of_memory(error)

@@ -5,11 +5,13 @@ Runs in a model's own environment: beside torch and numpy it asks for scipy alon
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from hashlib import sha256
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +40,7 @@ from studio.lalm.passes import Site
 LISTENING_RATE = 16_000
 SPEAKING_RATE = 24_000
 
+_TRACES = {"_name_or_path", "_commit_hash", "transformers_version"}
 _SILENCE = 1e-4
 _UNFINISHED = 0.95
 """How long a generation will be is a guess, so the bar waits here for its end."""
@@ -189,6 +192,17 @@ class GuestLALM:
             truncated=spoken.truncated,
             statistics=counts[0] if counts is not None else None,
         )
+
+
+def config_digest(config: Any) -> str:
+    """Of a transformers configuration, without what loading writes into it: where it lay, and by what it was read."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items() if key not in _TRACES}
+        return value
+
+    return sha256(json.dumps(plain(config.to_dict()), sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def described(info: ModelInfo, guest: Guest) -> ModelInfo:

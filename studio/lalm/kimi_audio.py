@@ -7,9 +7,7 @@ tokens, 12.5 a second, begin six passes after the text: what those passes write 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +21,7 @@ from studio.errors import StudioError
 from studio.esn.automation import Automation
 from studio.lalm import assignment, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest, CurveUnit, ModelInfo
-from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, described, seeded
+from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, config_digest, described, seeded
 from studio.lalm.pace import Following, on_the_clock
 from studio.lalm.passes import Passes, Site, find, tap
 
@@ -33,6 +31,9 @@ MAX_SECONDS = 30.0
 TOKENS_PER_SECOND = 12.5
 MAX_POSITIONS = 1500
 """Prompt and answer together; ``generate`` sets it itself when it is to speak."""
+
+SPEAKABLE_TOKENS = 990
+"""What ``detokenize_audio`` can turn into sound: after 33 chunks of 30 it is out of positions, which it cannot mend."""
 
 GREEDY = {"audio_temperature": 0.0, "text_temperature": 0.0}
 SAMPLED = {"audio_temperature": 0.8, "audio_top_k": 10, "text_temperature": 0.0}
@@ -118,7 +119,7 @@ class KimiAudio:
         if not len(samples):
             raise StudioError(f"{TITLE} answered '{text}' but did not speak.")
         passes = self._sites[LANGUAGE].passes
-        truncated = passes.prompt + passes.count >= MAX_POSITIONS
+        truncated = passes.prompt + passes.count >= MAX_POSITIONS or len(self._tokens) == SPEAKABLE_TOKENS
         return Spoken(str(text).strip(), samples, self._tokens, truncated)
 
     def close(self) -> None:
@@ -132,6 +133,7 @@ class KimiAudio:
     def _make_sound(self, tokens: torch.Tensor) -> torch.Tensor:
         if not tokens.numel():
             raise StudioError(f"{TITLE} wrote no speech token; try another recording or weaker steering.")
+        tokens = tokens[:, :SPEAKABLE_TOKENS]
         self._tokens = tokens[0].cpu().numpy().astype(np.int64)[:, None]
         # Sound starts from the seed however many tokens were drawn, so that steered and unsteered voices compare.
         torch.manual_seed(self._seed)
@@ -143,11 +145,10 @@ class KimiAudio:
 def wrap(kimi: Any, revision: str) -> GuestLALM:
     """A loaded ``KimiAudio`` behind the protocol."""
     guest = KimiAudio(kimi)
-    config = json.dumps(kimi.alm.config.to_dict(), sort_keys=True, default=str)
     info = ModelInfo(
         model_id=MODEL_ID,
         revision=revision,
-        config_digest=sha256(config.encode()).hexdigest()[:16],
+        config_digest=config_digest(kimi.alm.config),
         title=TITLE,
         gates={},
         rate=SPEAKING_RATE,

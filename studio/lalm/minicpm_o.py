@@ -7,9 +7,8 @@ cancelling ends the next forward pass.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +22,7 @@ from studio.errors import Cancelled, StudioError
 from studio.esn.automation import Automation
 from studio.lalm import assignment, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest, CurveUnit, ModelInfo
-from studio.lalm.guest import SPEAKING_RATE, GuestLALM, Spoken, described, seeded
+from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, config_digest, described, seeded
 from studio.lalm.pace import Following, in_words, on_the_clock
 from studio.lalm.passes import Passes, Site, find, tap
 
@@ -124,8 +123,8 @@ class MiniCpmO:
         error = self._error
         if error is None:
             return
-        if isinstance(error, Cancelled | StudioError | torch.OutOfMemoryError):
-            raise error
+        if isinstance(error, Cancelled | StudioError | torch.OutOfMemoryError) or "CUDA error" in str(error):
+            raise error  # after an error of the device nothing computes any more: the host has to end
         if self._sites[LANGUAGE].passes.count >= MAX_TEXT_TOKENS:
             # Its code cannot speak a text that the limit cut off: the last token has no hidden state.
             raise StudioError(
@@ -151,14 +150,41 @@ class MiniCpmO:
         return made
 
 
+class WholeSpeech:
+    """Token2wav, called as ``chat`` calls CosyVoice 2: with Token2wav itself it can stream, and not speak a whole text.
+
+    ``decoder``: ``stepaudio2.Token2wav`` of minicpmo-utils 1.0.5 to 1.0.7.
+    """
+
+    sample_rate = SPEAKING_RATE
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+
+    def token2wav(
+        self, *, speech_token: torch.Tensor, prompt_speech_16k: torch.Tensor, **_: Any
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """Speech tokens int64 [1, T] and whose voice to take, [1, n] at 16 kHz, to {"tts_speech": [1, samples]}."""
+        import soundfile
+
+        with TemporaryDirectory() as folder:
+            voice = Path(folder) / "voice.wav"
+            wavefile.write(voice, prompt_speech_16k[0].float().cpu().numpy(), LISTENING_RATE)
+            self._decoder.cache = None  # of the voice before
+            made = self._decoder(speech_token[0].tolist(), str(voice))
+        samples, rate = soundfile.read(BytesIO(made), dtype="float32")
+        if rate != SPEAKING_RATE or samples.ndim != 1:
+            raise StudioError(f"The vocoder of {TITLE} made sound of shape {samples.shape} at {rate} Hz.")
+        yield {"tts_speech": torch.from_numpy(samples)[None]}
+
+
 def wrap(model: Any, revision: str) -> GuestLALM:
     """A loaded ``MiniCPMO`` behind the protocol."""
     guest = MiniCpmO(model)
-    config = json.dumps(model.config.to_dict(), sort_keys=True, default=str)
     info = ModelInfo(
         model_id=MODEL_ID,
         revision=revision,
-        config_digest=sha256(config.encode()).hexdigest()[:16],
+        config_digest=config_digest(model.config),
         title=TITLE,
         gates={},
         rate=SPEAKING_RATE,
@@ -189,16 +215,21 @@ def load(folder: Path, *, agreed: str | None, device: str = "cuda") -> GuestLALM
         torch_dtype=torch.bfloat16,
     )
     model.eval().to(device)
-    _load_vocoder(model)
+    load_vocoder(model)
     return wrap(model, remote_code.revision(folder, digest))
 
 
-def _load_vocoder(model: Any) -> None:
+def load_vocoder(model: Any) -> None:
+    """Load what turns speech tokens into sound. Raises StudioError when it is not all there."""
     try:
-        try:
-            model.init_tts()
-        except ImportError:
-            model.init_tts(streaming=True)  # newer minicpmo-utils bring Token2wav and no CosyVoice
+        # Its flow draws its noise once, when it is made: two hosts are to speak with one voice.
+        with seeded(GREEDY_SEED, model.device):
+            try:
+                model.init_tts()
+            except ImportError:  # minicpmo-utils from 1.0.5 on bring Token2wav and no CosyVoice
+                model.init_tts(streaming=True)
+                model.tts.audio_tokenizer = WholeSpeech(model.tts.audio_tokenizer)
+                model.tts.config.audio_tokenizer_type, model.tts.config.s3_stream_generate = "s3tokenizer", False
     except (ImportError, OSError, TypeError) as problem:
         raise StudioError(
             f"The vocoder of {TITLE} cannot be loaded ({problem}); download the model again, or make its environment "

@@ -53,11 +53,16 @@ class Workers(Protocol):
 
 
 class InProcess:
-    """One model, one batch after the other; where the model can, the next is begun while one is finished and judged."""
+    """One model, one batch after the other; where the model can, the next is begun while one is finished and judged.
 
-    def __init__(self, model: SpeechLALM, judge: EmotionJudge) -> None:
+    ``at_once``: rows the model converts together, None for a whole batch. Batches stay what the job plans; a model
+    whose rows do not depend on each other gives the same conversions, but for rounding.
+    """
+
+    def __init__(self, model: SpeechLALM, judge: EmotionJudge, at_once: int | None = None) -> None:
         self._model = model
         self._judge = judge
+        self._at_once = at_once
 
     @property
     def info(self) -> ModelInfo:
@@ -88,7 +93,16 @@ class InProcess:
         self, rules: Rules, batch: Batch, progress: Progress, cancelled: Callable[[], bool]
     ) -> tuple[list[Clip | str], list[Conversion]]:
         sources = load_sources(batch, self.info.max_seconds)
-        return sources, convert(self._model, batch, sources, rules, progress=progress, cancelled=cancelled)
+        rows = self._at_once or max(1, len(sources))
+        pieces = [sources[first : first + rows] for first in range(0, len(sources), rows)]
+        made: list[Conversion] = []
+        for number, piece in enumerate(pieces):
+
+            def tell(share: float, before: int = number) -> None:
+                progress((before + share) / len(pieces))
+
+            made += convert(self._model, batch, piece, rules, progress=tell, cancelled=cancelled)
+        return sources, made
 
 
 def overlapped(

@@ -193,7 +193,17 @@ def microphone(stage: Stage, folder: Path) -> dict[str, Any]:
     stop_says = dialog.record.text()
     press(dialog.record)
     stage.wait(lambda: state.source is not None and state.source.name.startswith("Recording"), "the recording")
+    window.activateWindow()
+    stage.wait(window.isActiveWindow, "the window to be active")
+    listed = [[source.name for source in state.sources]]
+    window.library.sources.setFocus()
+    QTest.keyClick(window.library.sources, Qt.Key.Key_Delete)
+    listed.append([source.name for source in state.sources])
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    stage.wait(lambda: len(state.sources) == len(listed[0]), "the recording to come back")
+    listed.append([source.name for source in state.sources])
     return {
+        "listed": listed,
         "after_cancel": [path.name for path in kept],
         "microphones": microphones,
         "quiet": quiet,

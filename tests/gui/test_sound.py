@@ -101,6 +101,8 @@ def test_a_recording_from_the_microphone_becomes_a_source(null_sink: NullSink, t
     assert seen["quiet"] == 0.0
     assert seen["loudest"] > 0.5
     assert (seen["stop_says"], seen["sources"], seen["errors"]) == ("Stop", 2, [])
+    before, closed, undone = seen["listed"]
+    assert (len(before), closed, undone) == (2, before[:1], before), "closed by mistake, it comes back"
 
 
 def test_a_render_is_heard_before_it_ends(null_sink: NullSink, tmp_path: Path) -> None:

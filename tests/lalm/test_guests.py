@@ -287,6 +287,9 @@ def test_minicpm_o_does_not_swallow_errors() -> None:
     inner.broken = torch.OutOfMemoryError("full")
     with pytest.raises(torch.OutOfMemoryError):
         convert(model)
+    inner.broken = RuntimeError("CUDA error: device-side assert triggered")
+    with pytest.raises(RuntimeError, match="device-side"):  # not a StudioError, after which its host would live on
+        convert(model)
     inner.broken, inner.silent = None, True
     with pytest.raises(StudioError, match=r"did not speak. No sound file"):
         convert(model)
@@ -302,7 +305,7 @@ def test_synthesis_of_minicpm_o_leaves_the_text_alone() -> None:
     assert not np.array_equal(plain.speech_tokens, steered.speech_tokens)
 
 
-def test_kimi_forks() -> None:
+def test_kimi_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = Kimi()
     model = kimi_audio.wrap(inner, "r1")
     assert model.info.layer_labels == {
@@ -313,6 +316,10 @@ def test_kimi_forks() -> None:
     assert inner.asked["output_type"] == "both"
     assert (inner.asked["audio_temperature"], inner.asked["text_temperature"]) == (0.0, 0.0)
     assert [chat["message_type"] for chat in inner.asked["chats"]] == ["text", "audio"]
+    monkeypatch.setattr(kimi_audio, "SPEAKABLE_TOKENS", 3)
+    endless = convert(model)
+    assert endless.truncated
+    assert len(endless.audio.samples) == 3 * SAMPLES_PER_TOKEN == len(endless.speech_tokens) * SAMPLES_PER_TOKEN
     inner.mute = True
     with pytest.raises(StudioError, match="wrote no speech token"):
         convert(model)
@@ -339,8 +346,12 @@ def test_code_runs_by_consent_to_exactly_that_code(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="no Python code"):
         remote_code.code_digest(folder)
     (folder / "modeling.py").write_text("x = 1\n")
+    without = remote_code.code_digest(folder)
+    (folder / "assets").mkdir()
+    (folder / "assets" / "flow.yaml").write_text("flow: !new:torch.nn.Linear\n")
     digest = remote_code.code_digest(folder)
-    with pytest.raises(StudioError, match="runs 1 Python files of its own"):
+    assert digest != without, "what a recipe names is run too"
+    with pytest.raises(StudioError, match="runs 2 Python and YAML files of its own"):
         minicpm_o.load(folder, agreed=None)
     (folder / "notes.txt").write_text("nothing that runs")
     assert remote_code.require_consent("It", folder, digest) == digest

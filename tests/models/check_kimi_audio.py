@@ -24,7 +24,7 @@ from transformers.models.qwen2 import modeling_qwen2
 from studio.lalm import kimi_audio, remote_code
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
 from studio.lalm.passes import Passes
-from tests.models.reporting import SOURCE, Report, check_model, small_random, steering
+from tests.models.reporting import SOURCE, Report, check_curve, check_model, small_random, steering
 
 OFFSET, VOCABULARY, SPECIAL = 200, 300, 100
 LAYERS, FORK, BRANCH = 5, 2, 2
@@ -186,6 +186,7 @@ def main() -> None:
     end_speech(kimi, passes)
     for module in (LANGUAGE, SYNTHESIS):
         check_model(report, lalm, module, passes)
+        check_curve(report, lalm, module, 1 / kimi_audio.TOKENS_PER_SECOND)
     check_fork(report, lalm)
     lalm.close()
     report.check("closing leaves no hook behind", not any(m._forward_hooks for m in kimi.alm.model.modules()))

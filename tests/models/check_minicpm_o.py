@@ -13,20 +13,33 @@ import json
 import shutil
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from studio.errors import StudioError
 from studio.lalm import minicpm_o, remote_code
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
-from tests.models.reporting import SOURCE, Report, check_model, same, small_random, steering
+from tests.models.reporting import (
+    SOURCE,
+    WORDS,
+    Report,
+    check_curve,
+    check_level,
+    check_model,
+    follow,
+    same,
+    small_random,
+    steering,
+)
 
-TEXT_TOKENS = 12
+TEXT_TOKENS, SPEECH_TOKENS = 12, 80
 
 TINY: dict[str, Any] = {
     "model_type": "minicpmo",
@@ -125,6 +138,84 @@ def end_text(model: Any, passes: Any) -> None:
     model.llm.lm_head.register_forward_hook(force)
 
 
+def end_speech(model: Any, passes: Any) -> Any:
+    """Random weights hardly ever end speech: it is forced where it may end."""
+
+    def force(module: torch.nn.Module, args: Any, logits: torch.Tensor) -> torch.Tensor:
+        logits = logits.clone()
+        logits[..., -1] = 1e4 if passes.count > SPEECH_TOKENS else -1e4
+        return logits
+
+    return model.tts.head_code[0].register_forward_hook(force)
+
+
+def check_words(report: Report, lalm: Any) -> None:
+    """The language module follows a curve word by word."""
+    plain, full = follow(lalm, LANGUAGE, None, 0.0), follow(lalm, LANGUAGE, None)
+    check_level(report, lalm, LANGUAGE, plain, full)
+    guest, texts, shares = lalm._guest, list[str](), list[float]()
+    text, intensity = guest._text, guest.sites[LANGUAGE].taps.intensity
+
+    def keep_text(ids: Any) -> str:
+        texts.append(text(ids))
+        return str(texts[-1])
+
+    def keep_share(each: Any) -> None:
+        shares.append(each[0])
+        intensity(each)
+
+    guest._text, guest.sites[LANGUAGE].taps.intensity = keep_text, keep_share
+    word = SOURCE.seconds / len(WORDS.split())
+    late = follow(lalm, LANGUAGE, ((0.0, 0.0), (word, 1.0)))
+    del guest._text, guest.sites[LANGUAGE].taps.intensity
+    reads = shares.index(1.0)
+    report.check(
+        f"{LANGUAGE}: the ids that were read say what was answered: {texts[-1]!r}", texts[-1].strip() == late.text
+    )
+    report.check(
+        f"{LANGUAGE}: of {len(shares)} passes the first at full strength is {reads}, which reads {texts[reads - 1]!r}",
+        set(shares) == {0.0, 1.0} and len(texts[reads - 1].split()) == 2 and len(texts[reads - 2].split()) < 2,
+    )
+    until = texts[reads - 1].strip(" \ufffd")
+    report.check(
+        f"{LANGUAGE}: up to what that pass reads the text is the baseline's, and then no more",
+        late.text.startswith(until) and plain.text.startswith(until) and late.text != plain.text,
+    )
+
+
+class StandInToken2wav:
+    """``stepaudio2.Token2wav``, whose weights are not public code: a tone per token, in a WAV file of floats."""
+
+    def __init__(self, model_path: str, float16: bool, n_timesteps: int) -> None:
+        self.cache = None
+
+    def __call__(self, generated_speech_tokens: list[int], prompt_wav: str) -> bytes:
+        """Speech tokens and the path of a voice to a sound file."""
+        (made,) = StandInVocoder().token2wav(speech_token=torch.tensor(generated_speech_tokens))
+        file = BytesIO()
+        soundfile.write(file, made["tts_speech"][0].numpy(), 24_000, format="WAV", subtype="FLOAT")
+        return file.getvalue()
+
+
+def check_vocoder(report: Report, lalm: Any, model: Any) -> None:
+    """What minicpmo-utils brings is Token2wav, with which ``chat`` alone cannot speak."""
+    before = follow(lalm, SYNTHESIS, None)
+    stepaudio = ModuleType("stepaudio2")
+    vars(stepaudio)["Token2wav"] = StandInToken2wav
+    sys.modules["stepaudio2"] = stepaudio
+    model.init_tts(streaming=True)
+    try:
+        follow(lalm, SYNTHESIS, None)
+        report.check("chat itself does not speak with Token2wav", False)
+    except StudioError as problem:
+        report.check(
+            f"chat itself does not speak with Token2wav: {str(problem)[-40:]!r}", "NotImplemented" in str(problem)
+        )
+    minicpm_o.load_vocoder(model)
+    after = follow(lalm, SYNTHESIS, None)
+    report.check("with the adapter's help it does, sample for sample what came before", same(before, after))
+
+
 def main() -> None:
     """Print what ran and how it ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,16 +235,21 @@ def main() -> None:
         print(f"{type(model).__module__}.{type(model).__qualname__}, revision {lalm.info.revision}, {lalm.info.gates}")
         guest = lalm._guest
         end_text(model, guest.sites[LANGUAGE].passes)
+        forced = end_speech(model, guest.sites[SYNTHESIS].passes)
         for module in (LANGUAGE, SYNTHESIS):
             check_model(report, lalm, module, guest.sites[module].passes)
+        check_words(report, lalm)
+        check_curve(report, lalm, SYNTHESIS, 1 / minicpm_o.TOKENS_PER_SECOND)
         check_sites(report, lalm)
         check_errors(report, lalm, model)
+        check_vocoder(report, lalm, model)
+        forced.remove()
         lalm.close()
         report.check(
             "closing leaves no hook behind",
             not any(m._forward_hooks for m in (*model.llm.model.modules(), *model.tts.modules())),
         )
-    print("the end of the text was forced, since random weights find none")
+    print("the ends of text and speech were forced, since random weights find none")
     report.did_not_run(
         "real weights", "the vocoder (a tone per token stood in)", "CUDA, bf16", "the vision tower (not built)"
     )

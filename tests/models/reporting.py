@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 
 from studio.audio.clip import Clip
 from studio.errors import Cancelled
+from studio.esn.automation import Automation, Point
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
 from studio.lalm.base import ConversionRequest
@@ -21,6 +24,13 @@ from studio.lalm.passes import Passes
 SOURCE = Clip(
     (0.3 * np.sin(2 * np.pi * 220 * np.arange(22_050) / 22_050) * np.hanning(22_050)).astype(np.float32), 22_050, "tone"
 )
+
+
+STRENGTH = 8.0
+"""Of gain, so that it is heard."""
+
+WORDS = "one two three four"
+"""What the recording is said to say."""
 
 
 class Report:
@@ -106,6 +116,61 @@ def check_model(report: Report, model: GuestLALM, module: str, passes: Passes) -
     except Cancelled:
         report.check(f"{module}: cancelled at the third pass, after {passes.count} of them", asked == 3)
     report.check(f"{module}: as before after cancelling", same(plain, convert()))
+
+
+def check_curve(report: Report, model: GuestLALM, module: str, token_seconds: float) -> None:
+    """A module whose gates follow an intensity curve on the clock of its speech tokens."""
+    plain, full = follow(model, module, None, 0.0), follow(model, module, None)
+    check_level(report, model, module, plain, full)
+    at = 3
+    late = follow(model, module, ((token_seconds * (at - 1), 0.0), (token_seconds * at, 1.0)))
+    few = min(len(late.speech_tokens), len(plain.speech_tokens))
+    changed = np.flatnonzero((late.speech_tokens[:few] != plain.speech_tokens[:few]).any(1)).tolist()
+    report.check(
+        f"{module}: a curve that rises at speech token {at} first changes {changed[:1]}, and is not full strength",
+        changed and changed[0] >= at and not same(late, full),
+    )
+    shares: list[float] = []
+    curve = Automation(((0.0, 0.25), (8.0, 0.75)))
+    taps = model._guest.sites[module].taps
+    intensity = taps.intensity
+
+    def keep(each: Sequence[float]) -> None:
+        shares.append(each[0])
+        intensity(each)
+
+    vars(taps)["intensity"] = keep
+    made = follow(model, module, curve.points)
+    del vars(taps)["intensity"]
+    count = len(made.speech_tokens)
+    # The last pass may end the speech and so make no token.
+    ends = [curve.at(token * token_seconds) for token in range(count + 1)]
+    first = len(shares) - count
+    report.check(
+        f"{module}: {len(shares)} passes make {count} speech tokens; each was steered at the share of its time, "
+        f"{min(shares):.3f} to {max(shares):.3f}",
+        any(np.allclose(shares, [0.25] * (first - over) + ends[: count + over], atol=1e-12) for over in (0, 1)),
+    )
+
+
+def check_level(report: Report, model: GuestLALM, module: str, plain: Any, full: Any) -> None:
+    """Curves that come to one strength."""
+    third = follow(model, module, None, STRENGTH * 0.3)
+    level = follow(model, module, ((0.0, 0.3), (0.5, 0.3)))
+    report.check(f"{module}: a level curve at 0.3 is 0.3 of the strength, to the bit", same(level, third))
+    silent = follow(model, module, ((0.1, 0.0),))
+    report.check(f"{module}: a curve at 0 is the baseline, to the bit", same(silent, plain))
+    high, low = (follow(model, module, ((500.0, on), (600.0, 1.0 - on))) for on in (1.0, 0.0))
+    report.check(
+        f"{module}: a curve that changes after the end comes to full strength and to the baseline, to the bit",
+        same(high, full) and same(low, plain) and not same(plain, full),
+    )
+
+
+def follow(model: GuestLALM, module: str, points: tuple[Point, ...] | None, strength: float = STRENGTH) -> Any:
+    """What a curve makes of the source."""
+    steer = replace(steering(model, module, strength), automation=None if points is None else Automation(points))
+    return model.convert([ConversionRequest(SOURCE, "happy", steer, text=WORDS)], module=module)[0]
 
 
 def same(a: Any, b: Any) -> bool:

@@ -51,7 +51,9 @@ class SourceList(QListWidget):
         for row, source in enumerate(sources):
             item = self.item(row)
             item.setText(source.name)
-            item.setToolTip(f"{source.name}, {about(source)}. Delete closes it; takes made from it stay.")
+            item.setToolTip(
+                f"{source.name}, {about(source)}. Delete closes it, Ctrl+Z brings it back; takes made from it stay."
+            )
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{source.name}, {about(source)}")
             item.setSizeHint(QSize(0, ROW_HEIGHT))
             if source.is_of(self._state.source):

@@ -15,12 +15,16 @@ from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.gui.engine_thread import EngineThread, notice_of
 from studio.gui.loading import Loaded, ModelKeeper
+from studio.gui.recovery import Ways, log_of, lost
 from studio.gui.widgets.notices import Notice
 from studio.gui.wizard import work
 from studio.gui.wizard.corpus import CorpusCheck
 from studio.gui.wizard.results import Results
 from studio.gui.wizard.unfinished import Unfinished
 from studio.gui.wizard.work import Checked, Left, Selection, Snapshot
+from studio.lalm.catalog import find_model
+from studio.lalm.failures import is_loss
+from studio.lalm.options import ModelOptions
 from studio.paths import user_data_dir
 from studio.pipelines.recipe import Recipe
 
@@ -66,6 +70,7 @@ class Search(QObject):
         self.results.notice.connect(self.notice)
         self.results.saved.connect(self._forget)
         keeper.loaded_changed.connect(self._start_if_waiting)
+        keeper.failed.connect(self._give_up_waiting)
 
     def _reset(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -76,6 +81,9 @@ class Search(QObject):
         self._proposed: Recipe | None = None
         self._then = Stage.PAUSED
         self._waiting = False
+        self._wanted: tuple[str, ModelOptions | None] | None = None
+        self._beside: Path | None = None
+        self._at_once: int | None = None
 
     @property
     def active(self) -> bool:
@@ -110,7 +118,7 @@ class Search(QObject):
         asked_for = self._begun or self._proposed
         if self.folder is None or asked_for is None or not self.recipe.same_job(asked_for):
             self.folder, self._proposed, self._begun = self._new_folder(), self.recipe, None
-            self.snapshot = None
+            self.snapshot, self._at_once = None, None
         return self.folder
 
     def _new_folder(self) -> Path:
@@ -127,6 +135,7 @@ class Search(QObject):
         self._waiting = loaded is None
         if self.active or loaded is None:
             return
+        self._wanted = None
         folder = self.choose_folder()
         self._begun = self.recipe
         if self.snapshot is not None:
@@ -137,7 +146,7 @@ class Search(QObject):
         self.keeper.take(TAKEN)
         self._renders.submit(
             SLOT,
-            partial(_search, loaded, self.recipe, folder, self.corpus.checked),
+            partial(_search, loaded, self.recipe, folder, self.corpus.checked, self._beside, self._at_once),
             self._finish,
             failed=self._stop,
             progress=self.progress.emit,
@@ -164,8 +173,36 @@ class Search(QObject):
         self._files.submit("reopen", lambda _context: work.look_into(folder), self._take_up, failed=self._tell)
 
     def _start_if_waiting(self) -> None:
-        if self._waiting and self.keeper.loaded is not None:
+        loaded = self.keeper.loaded
+        if not self._waiting or loaded is None:
+            return
+        # When another model cannot be loaded, the one before comes back, which is not what was asked for.
+        if self._wanted is None or self._wanted in ((loaded.name, loaded.options), (loaded.name, None)):
             self.start()
+
+    def _give_up_waiting(self, error: BaseException, name: str) -> None:
+        if self._wanted is not None and self._wanted[0] == name:
+            self._waiting, self._wanted = False, None
+            self._tell(error)
+
+    def _start_smaller(self, at_once: int) -> None:
+        """Go on with the same job, its batches converted in pieces."""
+        self._at_once = at_once
+        self.start()
+
+    def _start_with(self, name: str, *, options: ModelOptions | None = None) -> None:
+        """Search with another model, or the same loaded in another way, in a job of its own over the same corpus."""
+        loaded = self.keeper.loaded
+        if self.active or self.keeper.taken is not None or self.keeper.loading:
+            return
+        before = self.folder if self.corpus.checked is None else None
+        self.set_recipe(replace(self.recipe, model=name))
+        self.folder, self.snapshot, self._beside, self._at_once = None, None, before or self._beside, None
+        if loaded is not None and loaded.name == name and options is None:
+            self.start()
+        else:
+            self._waiting, self._wanted = True, (name, options)
+            self.keeper.choose(name, options=options)
 
     def _halt(self, then: Stage) -> None:
         if self.stage is Stage.RUNNING:
@@ -202,7 +239,28 @@ class Search(QObject):
         if then is Stage.CANCELLED or (not stopped and self.snapshot is None):
             self._forget()
         self._set_stage(then)
-        self._tell(error)
+        if is_loss(error):
+            self._tell_of_loss(error)
+        else:
+            self._tell(error)
+
+    def _tell_of_loss(self, error: BaseException) -> None:
+        """Say what happened to the model; the job is kept, and goes on by the button that is pressed."""
+        facts, loaded, at_once = find_model(self.recipe.model).facts, self.keeper.loaded, self._at_once
+        rows = at_once or self.recipe.batch
+        another = "begins a search of its own, since other conversions come of it; this one is kept"
+        ways = Ways(
+            self.start,
+            self._start_with,
+            partial(self._start_smaller, (rows + 1) // 2) if facts.batches and rows > 1 else None,
+            again_hint="Start the model again and go on where the search was",
+            fewer_hint="Go on where the search was, half as many conversions at once",
+            smaller_hint=f"Load it again, with less memory: {another}",
+            embedded_hint=f"The model that ships with the studio: {another}",
+            advice="convert fewer at once",
+        )
+        own = loaded if loaded is not None and loaded.name == facts.name else None
+        self.notice.emit(lost(error, facts.name, facts.title, ways, log_of(own, error)))
 
     def _set_stage(self, stage: Stage) -> None:
         self.stage = stage
@@ -217,7 +275,20 @@ class Search(QObject):
             self.notice.emit(notice_of(error))
 
 
-def _search(loaded: Loaded, recipe: Recipe, folder: Path, checked: Checked | None, context: JobContext) -> Selection:
-    """A search that was taken up has its split in its folder, and its corpus need not be checked again."""
-    utterances = work.reopen(folder) if checked is None else work.prepare(checked, recipe, folder)
-    return work.search(loaded, recipe, utterances, folder, context)
+def _search(
+    loaded: Loaded,
+    recipe: Recipe,
+    folder: Path,
+    checked: Checked | None,
+    beside: Path | None,
+    at_once: int | None,
+    context: JobContext,
+) -> Selection:
+    """A search that was taken up has its split in its folder, or that of another one, and need not be checked again."""
+    if checked is not None:
+        utterances = work.prepare(checked, recipe, folder)
+    elif beside is not None:
+        utterances = work.begin_beside(beside, recipe, folder)
+    else:
+        utterances = work.reopen(folder)
+    return work.search(loaded, recipe, utterances, folder, at_once, context)

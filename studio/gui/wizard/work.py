@@ -131,15 +131,29 @@ def prepare(checked: Checked, recipe: Recipe, folder: Path) -> list[Utterance]:
 
 def reopen(folder: Path) -> list[Utterance]:
     """The utterances of a search that was left; raises StudioError when its corpus is gone."""
+    recipe = load_recipe(folder)
+    return to_convert(recipe, _split_in(folder, recipe))
+
+
+def begin_beside(before: Path, recipe: Recipe, folder: Path) -> list[Utterance]:
+    """A job of its own over what the search in ``before`` is about: its utterances. Raises as ``reopen`` does."""
+    from studio.corpora.splits import FILE as SPLIT_FILE
+    from studio.corpora.splits import save_split
+
+    split = _split_in(before, recipe)
+    save_split(folder / SPLIT_FILE, split)
+    save_recipe(recipe, folder)
+    return to_convert(recipe, split)
+
+
+def _split_in(folder: Path, recipe: Recipe) -> dict[str, list[Utterance]]:
     from studio.corpora.layouts import read_corpus
     from studio.corpora.splits import FILE as SPLIT_FILE
     from studio.corpora.splits import load_split
 
-    recipe = load_recipe(folder)
     if recipe.corpus is None:
         raise StudioError(f"The search in '{folder}' does not say which corpus it is about.")
-    utterances = read_corpus(recipe.corpus, recipe.layout).utterances
-    return to_convert(recipe, load_split(folder / SPLIT_FILE, utterances))
+    return load_split(folder / SPLIT_FILE, read_corpus(recipe.corpus, recipe.layout).utterances)
 
 
 def look_into(folder: Path) -> Left:
@@ -152,9 +166,16 @@ def look_into(folder: Path) -> Left:
 
 
 def search(
-    loaded: Loaded, recipe: Recipe, utterances: Sequence[Utterance], folder: Path, context: JobContext
+    loaded: Loaded,
+    recipe: Recipe,
+    utterances: Sequence[Utterance],
+    folder: Path,
+    at_once: int | None,
+    context: JobContext,
 ) -> Selection:
     """Convert, judge, count and select, going on where the folder's job was left; a Snapshot after every batch.
+
+    ``at_once``: see :class:`studio.pipelines.workers.InProcess`.
 
     Raises Cancelled when told to stop; the same call goes on then. Warnings are in the result.
     """
@@ -192,7 +213,7 @@ def search(
 
             judge = load_judge(recipe.judge)
         identify(
-            InProcess(model, judge),
+            InProcess(model, judge, at_once),
             utterances,
             settings_of(recipe),
             folder,

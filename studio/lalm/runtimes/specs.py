@@ -55,7 +55,7 @@ def runtimes() -> tuple[RuntimeSpec, ...]:
             title="MiniCPM-o 4.5",
             pythons=((3, 11), (3, 12)),
             requirements=read_pins(_PINS / "minicpm-o.txt"),
-            alone=("minicpmo-utils==1.0.7",),
+            alone=("minicpmo-utils==1.0.6",),
             disk=8 * GB,
             adapter="studio.lalm.minicpm_o",
         ),
