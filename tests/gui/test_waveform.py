@@ -39,7 +39,7 @@ def test_the_colour_is_the_one_asked_for() -> None:
 
 
 def test_a_thinned_line_keeps_its_means_its_gaps_and_its_places() -> None:
-    times = np.arange(10) * 0.005
+    times = np.arange(10, dtype=np.float64) * np.float64(0.005)
     hertz = np.array([100, 120, np.nan, 140, np.nan, np.nan, np.nan, np.nan, 200, 220])
     means = [110, 140, np.nan, np.nan, 210]
     for first, last in ((0, 10), (1, 9)):
