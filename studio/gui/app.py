@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from PySide6.QtCore import QObject, QSettings, Qt, QTimer, Signal
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QObject, QSettings, Qt, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QWidget
 
 from studio.gui.engine_thread import notice_of
 from studio.gui.main_window import MainWindow
@@ -17,6 +17,33 @@ from studio.gui.theme import Theme
 
 SWITCH_SECONDS = 0.0005
 """How long the window's thread waits at most for a worker to hand over the interpreter, each time it needs it."""
+
+
+_UNPAINTED_MILLISECONDS = 1000
+"""A window that opens minimised is not painted; what waits for that then begins all the same."""
+
+
+class FirstPaint(QObject):
+    """Calls ``then`` once ``window`` has been painted for the first time."""
+
+    def __init__(self, window: QWidget, then: Callable[[], None]) -> None:
+        super().__init__(window)
+        self._window = window
+        self._then: Callable[[], None] | None = then
+        window.installEventFilter(self)
+        QTimer.singleShot(_UNPAINTED_MILLISECONDS, self, self._begin)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Wait for the end of the first painting."""
+        if event.type() == QEvent.Type.Paint:
+            QTimer.singleShot(0, self, self._begin)
+        return False
+
+    def _begin(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            self._window.removeEventFilter(self)
+            then()
 
 
 class UncaughtErrors(QObject):
@@ -66,8 +93,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     window.show()
     window.offer_to_go_on()
     window.tour.offer()
-    # The window is painted before anything else begins.
-    QTimer.singleShot(0, studio, studio.start)
+    FirstPaint(window, studio.start)
     try:
         return app.exec()
     finally:

@@ -26,6 +26,7 @@ from studio.gui.rerender import Rerender
 from studio.gui.sources import Sources
 from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
+from studio.gui.torchlibrary import load_torch_library
 from studio.gui.wizard.search import Search
 
 
@@ -79,6 +80,14 @@ class Studio(QObject):
 
     def start(self) -> None:
         """Open the first demo line, the sound output and the model, all in the background."""
+        self.render_worker.submit(
+            "library",
+            lambda _context: load_torch_library(),
+            lambda _none: self._begin(),
+            failed=lambda _e: self._begin(),
+        )
+
+    def _begin(self) -> None:
         self.sources.start()
         self.playback.start()
         self.presets.start()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
-from studio.lalm import weights
-from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.catalog import find_model
 
 DEFAULT = "embedded"
 EMOTION2VEC = "emotion2vec"
@@ -27,70 +26,59 @@ CHOICE_FORM = f"{CHOICE}MODULE:FUNCTION"
 class JudgeEntry:
     """A judge by the name it is loaded with.
 
-    ``problem`` says in a sentence why it cannot be loaded here; None when that can be tried.
+    ``problem`` says in a sentence why it cannot be loaded here; None when that can be tried. ``model`` is the model of
+    the catalog whose weights it needs, None for one that needs none.
     """
 
     name: str
     title: str
     description: str
     problem: str | None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
 class _Listener:
-    """A judge that asks the audio language model ``repo`` of the hub, of which ``needs`` says the memory.
+    """A judge that asks an audio language model of the catalog, of which ``needs`` says the memory.
 
-    ``loader`` is a function of ``options``. A model the studio downloads itself is taken at its pinned revision, any
-    other at what the hub's cache holds.
+    ``loader`` is a function of ``options``.
     """
 
     title: str
-    repo: str
+    model: str
     needs: str
     loader: str
-
-    @property
-    def folder(self) -> Path:
-        """Where its files lie, or would."""
-        facts = self._facts
-        return weights.snapshot(self.repo, None if facts is None else facts.revision)
-
-    @property
-    def problem(self) -> str | None:
-        """Why it cannot be loaded; None when it can be tried."""
-        if weights.is_whole(self.folder):
-            return None
-        facts = self._facts
-        fetch = f"hf download {self.repo}" if facts is None else f"esn-studio models download {facts.name}"
-        return f"Its weights are not on this machine; fetch them with: {fetch}"
-
-    @property
-    def _facts(self) -> ModelFacts | None:
-        return next((facts for facts in ENTRIES if facts.repo == self.repo), None)
 
 
 def judges() -> list[JudgeEntry]:
     """All judges that have a name of their own, the default first; nothing is loaded."""
-    # By its place alone: importing funasr takes seconds.
-    absent = find_spec("funasr") is None
     return [
         JudgeEntry(DEFAULT, "Embedded", "small acoustic judge that ships with the studio, against the source", None),
         JudgeEntry(
             EMOTION2VEC,
             "emotion2vec+large",
-            "the acoustic judge of the paper; 16 kHz; downloads its weights once",
-            'It needs a package that is not installed: pip install "funasr>=1.4"' if absent else None,
+            "the acoustic judge of the paper; 16 kHz",
+            _problem(EMOTION2VEC),
+            EMOTION2VEC,
         ),
         *(
             JudgeEntry(
                 name,
                 each.title,
                 f"{each.title} chooses one of five, by option-letter logits; {each.needs}",
-                each.problem,
+                _problem(each.model),
+                each.model,
             )
             for name, each in _LISTENERS.items()
         ),
     ]
+
+
+def _problem(model: str) -> str | None:
+    entry = find_model(model)
+    if entry.installed or (entry.facts.package is not None and find_spec(entry.facts.package[0]) is None):
+        return entry.problem
+    return f"Its weights are not on this machine; fetch them with: esn-studio models download {model}"
 
 
 def judge_names() -> tuple[str, ...]:
@@ -101,7 +89,7 @@ def judge_names() -> tuple[str, ...]:
 def load_judge(name: str = DEFAULT) -> EmotionJudge:
     """Load the judge called ``name``. Raises StudioError when there is none or it cannot be loaded.
 
-    Audio language models are not downloaded by it: tens of gigabytes are fetched when they are asked for.
+    Nothing is downloaded by it: weights are fetched when they are asked for.
     """
     if name.startswith(CHOICE):
         from studio.judges import choice
@@ -111,10 +99,11 @@ def load_judge(name: str = DEFAULT) -> EmotionJudge:
         from studio.judges import options
 
         asked = _LISTENERS[name]
-        if asked.problem is not None:
-            raise StudioError(f"The judge '{name}' cannot be loaded. {asked.problem}")
+        problem = _problem(asked.model)
+        if problem is not None:
+            raise StudioError(f"The judge '{name}' cannot be loaded. {problem}")
         loader: Callable[[Path], EmotionJudge] = getattr(options, asked.loader)
-        return loader(asked.folder)
+        return loader(find_model(asked.model).weights)
     if name not in _LOADERS:
         raise StudioError(f"There is no judge '{name}'; known: {', '.join((*judge_names(), CHOICE_FORM))}.")
     return _LOADERS[name]()
@@ -135,7 +124,7 @@ def _load_emotion2vec() -> EmotionJudge:
 _LOADERS: dict[str, Callable[[], EmotionJudge]] = {DEFAULT: _load_embedded, EMOTION2VEC: _load_emotion2vec}
 
 _LISTENERS = {
-    FLAMINGO: _Listener("Audio Flamingo 3", "nvidia/audio-flamingo-3-hf", "16.5 GB in bf16", "load_flamingo"),
-    QWEN2: _Listener("Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "about 18 GB in bf16", "load_qwen2"),
-    QWEN3: _Listener("Qwen3-Omni-30B-A3B", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "about 60 GB in bf16", "load_qwen3"),
+    FLAMINGO: _Listener("Audio Flamingo 3", FLAMINGO, "16.5 GB in bf16", "load_flamingo"),
+    QWEN2: _Listener("Qwen2.5-Omni-7B", "qwen2.5-omni-7b", "about 18 GB in bf16", "load_qwen2"),
+    QWEN3: _Listener("Qwen3-Omni-30B-A3B", QWEN3, "about 60 GB in bf16", "load_qwen3"),
 }

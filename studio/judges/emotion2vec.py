@@ -13,9 +13,11 @@ from studio.audio.clip import Clip, FloatArray
 from studio.emotions import EMOTIONS, other_emotion, parse_emotion
 from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
-from studio.judges.optional import require
+from studio.judges.optional import require, require_weights
 
-MODEL = "iic/emotion2vec_plus_large"
+MODEL = "emotion2vec"
+"""In the catalog of models."""
+
 RATE = 16_000
 PACKAGE = "funasr"
 INSTALL = '"funasr>=1.4"'
@@ -63,25 +65,25 @@ def by_emotion(labels: Sequence[str], scores: Sequence[float]) -> dict[str, floa
     missing = [emotion for emotion in EMOTIONS if emotion not in found]
     if missing:
         raise StudioError(
-            f"This copy of emotion2vec+large does not tell {' and '.join(missing)}; delete it from ModelScope's cache, "
-            f"update with: pip install -U {INSTALL}, and load it again."
+            f"This copy of emotion2vec+large does not tell {' and '.join(missing)}; delete it with: esn-studio models "
+            f"remove {MODEL}, update with: pip install -U {INSTALL}, and download it again."
         )
     rest = [emotion for emotion in found if emotion not in EMOTIONS]
     return {emotion: found[emotion] for emotion in (*EMOTIONS, *rest)}
 
 
 def load() -> EmotionJudge:
-    """Load the model; its weights are downloaded once. Raises StudioError without the package or the weights."""
+    """Load the model from its folder alone. Raises StudioError without the package or the weights."""
     # What it says of itself would end up among a verb's results.
     with contextlib.redirect_stdout(io.StringIO()):
         package = require(PACKAGE, "The judge emotion2vec", INSTALL)
+        folder = require_weights(MODEL, "The judge emotion2vec")
         try:
-            model: Any = package.AutoModel(model=MODEL, disable_update=True, disable_pbar=True)
-        except Exception as error:  # whatever hub, network and framework come up with
+            model: Any = package.AutoModel(model=str(folder), disable_update=True, disable_pbar=True)
+        except Exception as error:  # whatever the framework comes up with
             lines = str(error).strip().splitlines()
             raise StudioError(
-                f"emotion2vec+large cannot be loaded ({lines[0] if lines else type(error).__name__}); its weights come "
-                "from ModelScope the first time, for which the network must be reachable."
+                f"emotion2vec+large cannot be loaded from '{folder}': {lines[0] if lines else type(error).__name__}"
             ) from error
     return Emotion2vecJudge(classifier(model))
 

@@ -1,12 +1,14 @@
-"""Importing packages that are not always there, with one sentence when they are not."""
+"""Packages and weights that are not always there, with one sentence when they are not."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from studio.errors import StudioError
+from studio.lalm.catalog import find_model
 
 
 def require(module: str, purpose: str, install: str, *, stub: str | None = None) -> ModuleType:
@@ -21,6 +23,19 @@ def require(module: str, purpose: str, install: str, *, stub: str | None = None)
             return importlib.import_module(module)
     except ImportError as error:
         raise StudioError(f"{purpose} needs a package that is not installed: pip install {install}") from error
+
+
+def require_weights(model: str, purpose: str) -> Path:
+    """The folder of a model of the catalog once it was downloaded, which nothing but the user's word starts.
+
+    Raises StudioError with the line that fetches it.
+    """
+    entry = find_model(model)
+    if not entry.installed:
+        raise StudioError(
+            f"{purpose} needs weights that are not on this machine; fetch them with: esn-studio models download {model}"
+        )
+    return entry.weights
 
 
 class _Stub:

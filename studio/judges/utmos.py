@@ -1,7 +1,7 @@
 """Naturalness by UTMOS (Saeki et al., 2022), the measure of arXiv 2603.17231, 1 to 5. Optional package.
 
 ``utmos-pytorch`` rebuilds the strong learner without fairseq (https://huggingface.co/Blinorot/UTMOS-PyTorch) and reads
-its weights with ``weights_only``; they come from the hub once.
+its weights with ``weights_only``; they are a model of the catalog.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ import numpy as np
 
 from studio.audio.clip import Clip
 from studio.errors import StudioError
-from studio.judges.optional import require
+from studio.judges.optional import require, require_weights
+from studio.lalm.reading import unreadable
 
 RATE = 16_000
 PACKAGE = "utmos_pytorch"
 INSTALL = '"utmos-pytorch>=0.1"'
+MODEL, WEIGHTS = "utmos", "utmos_state_dict.pt"
+"""In the catalog of models, and in its folder."""
+
 _SHORTEST_SECONDS = 0.1
 
 
@@ -39,12 +43,10 @@ def load() -> None:
 
 @cache
 def _model() -> Any:
-    package = require(PACKAGE, "Rating naturalness by UTMOS", INSTALL)
+    purpose = "Rating naturalness by UTMOS"
+    package = require(PACKAGE, purpose, INSTALL)
+    folder = require_weights(MODEL, purpose)
     try:
-        return package.UTMOSScoreTorch()
-    except Exception as error:  # whatever hub and network come up with
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StudioError(
-            f"UTMOS cannot be loaded ({said}); its weights come from the hub the first time, for which the network "
-            "must be reachable."
-        ) from error
+        return package.UTMOSScoreTorch(str(folder / WEIGHTS))
+    except Exception as error:  # whatever the package comes up with
+        raise unreadable("UTMOS", str(folder), error) from error

@@ -17,7 +17,9 @@ from studio.audio.clip import Clip
 from studio.errors import StudioError
 from studio.lalm.reading import PROBLEMS, require_whole, unreadable
 
-HUB = "microsoft/wavlm-base-plus-sv"
+MODEL = "wavlm"
+"""In the catalog of models."""
+
 RATE = 16_000
 _SHORTEST_SECONDS = 0.3
 _SILENCE = 1e-4
@@ -51,17 +53,16 @@ class WavlmSpeakers:
 
 
 @cache
-def load(source: str | Path = HUB) -> WavlmSpeakers:
-    """Load from a folder or the hub, once; raises StudioError when it cannot be read."""
+def load(folder: Path) -> WavlmSpeakers:
+    """Load from a folder, once; raises StudioError when it cannot be read."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMForXVector
 
-    where = str(source)
-    local = Path(where).is_dir()
+    where = str(folder)
     try:
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(where, local_files_only=local)
+        extractor = Wav2Vec2FeatureExtractor.from_pretrained(where, local_files_only=True)
         # The repository may hold a pickle only; such a file may bring tensors and nothing that runs.
         kind: Any = WavLMForXVector
-        model, report = kind.from_pretrained(where, local_files_only=local, weights_only=True, output_loading_info=True)
+        model, report = kind.from_pretrained(where, local_files_only=True, weights_only=True, output_loading_info=True)
     except UnpicklingError as error:
         # torch's own words advise to read it without that guard.
         raise StudioError(

@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import StudioError
 from studio.lalm import consent
 from studio.lalm import weights as store
-from studio.lalm.entries import BY_HAND, ENTRIES, IN_PROCESS, ModelFacts
+from studio.lalm.entries import BY_HAND, ENTRIES, IN_PROCESS, JUDGES, ModelFacts
 from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.runtimes.records import find_record, host_of, lacking
 from studio.lalm.runtimes.specs import find_runtime
@@ -67,13 +68,13 @@ class CatalogEntry:
 
 
 def models() -> list[CatalogEntry]:
-    """All known models, the default first; nothing is loaded."""
-    return [_entry(facts) for facts in ENTRIES]
+    """All known models, the default first, those that only judge last; nothing is loaded."""
+    return [_entry(facts) for facts in (*ENTRIES, *JUDGES)]
 
 
 def find_model(name: str) -> CatalogEntry:
     """The entry called ``name``; raises StudioError naming the known ones when there is none."""
-    for facts in (*ENTRIES, *BY_HAND, _HOSTED):
+    for facts in (*ENTRIES, *JUDGES, *BY_HAND, _HOSTED):
         if facts.name == name:
             return _entry(facts)
     known = ", ".join(facts.name for facts in (*ENTRIES, *BY_HAND))
@@ -87,6 +88,8 @@ def ready(name: str) -> CatalogEntry:
     not agreed to.
     """
     entry = find_model(name)
+    if not entry.facts.converts and not entry.facts.recognises:
+        raise StudioError(f"{entry.title} does not speak; it judges what others say (--judge, or evaluate --measures).")
     if not entry.facts.converts:
         raise StudioError(f"{entry.title} does not speak; what it recognises is studied with: esn-studio recognise")
     if entry.problem is not None:
@@ -158,12 +161,14 @@ def _entry(facts: ModelFacts) -> CatalogEntry:
     named = None if record is None else record.weights
     folder = store.snapshot(facts.repo, facts.revision) if named is None else Path(named)
     # What lies on another machine is asked for when the model is loaded there.
-    present = host_of(facts.runtime) is not None or (store.is_whole(folder) and store.has_companions(facts))
+    present = host_of(facts.runtime) is not None or store.is_installed(facts, folder)
     if not present and facts in BY_HAND:
         make = f"esn-studio runtime create {facts.runtime} --weights FOLDER"
         problem = (
             f"Its weights and its code are put into one folder by hand (see docs/{facts.runtime}.md); then run: {make}"
         )
+    elif facts.package is not None and find_spec(facts.package[0]) is None:
+        problem = f"It needs a package that is not installed: pip install {facts.package[1]}"
     elif not present:
         problem = f"It is not downloaded; run: esn-studio models download {facts.name}"
     elif facts.runtime != IN_PROCESS:

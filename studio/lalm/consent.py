@@ -23,7 +23,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Consent:
-    """One agreement: ``model`` by its name in the catalog, the hub's ``revision``, the ``digest`` of its Python files.
+    """One agreement: ``model`` by its name in the catalog, the hub's ``revision``, the ``digest`` of its code.
 
     ``date``: when, in ISO 8601, UTC.
     """
@@ -64,8 +64,8 @@ class ConsentNeeded(StudioError):
 
     def __init__(self, code: CodeOffer) -> None:
         super().__init__(
-            f"{code.title} runs {len(code.files)} Python files of its own (SHA-256 {short(code.digest)}...), which "
-            f"nobody agreed to yet; to read what that means and agree: esn-studio models consent {code.model}"
+            f"{code.title} runs {len(code.files)} Python and YAML files of its own (SHA-256 {short(code.digest)}...), "
+            f"which nobody agreed to yet; to read what that means and agree: esn-studio models consent {code.model}"
         )
         self.code = code
 
@@ -137,10 +137,10 @@ def require(code: CodeOffer) -> None:
 def in_words(code: CodeOffer) -> str:
     """What running it means, in plain sentences."""
     return (
-        f"{code.title} comes with {len(code.files)} Python files of its own, which are no part of ESN Studio and were "
-        "not checked by it. To use the model they have to run on the machine that holds it, in a process of their own, "
-        "with everything you may do there: read and write your files, use the network. Agree only if you trust whoever "
-        f"published '{code.repository}'. The agreement holds for exactly these files (SHA-256 "
+        f"{code.title} comes with {len(code.files)} Python and YAML files of its own, which are no part of ESN Studio "
+        "and were not checked by it. To use the model they have to run on the machine that holds it, in a process of "
+        "their own, with everything you may do there: read and write your files, use the network. Agree only if you "
+        f"trust whoever published '{code.repository}'. The agreement holds for exactly these files (SHA-256 "
         f"{short(code.digest)}...): when one of them changes, you are asked again."
     )
 

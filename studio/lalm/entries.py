@@ -23,7 +23,9 @@ class ModelFacts:
     when that is not this process. ``gates``: modules whose gates can be steered and counted. ``companions``: other
     repositories it cannot do without. ``disk``: bytes to download, None when nothing is; ``memory``: estimated bytes
     per precision, the usual one first, working memory included. ``precisions`` (the one that takes most memory first)
-    and ``speakers``: what the loader can be told to use.
+    and ``speakers``: what the loader can be told to use. ``judges``: it can say what conversions sound like. ``files``:
+    all that is fetched of its repository, where that is not everything. ``package``: a module it needs that is not
+    always there, and the words by which pip installs it.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelFacts:
     recognises: bool = False
     streams: bool = False
     batches: bool = False
+    judges: bool = False
     disk: int | None = None
     memory: Mapping[str, int] = field(default_factory=dict)
     runtime: str = IN_PROCESS
@@ -46,12 +49,15 @@ class ModelFacts:
     needs_gpu: bool = False
     precisions: tuple[str, ...] = ()
     speakers: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    package: tuple[str, str] | None = None
 
     @property
     def abilities(self) -> tuple[str, ...]:
         """What it can do, in words."""
         can = {
             "convert": self.converts, "recognise": self.recognises, "stream": self.streams, "batch": self.batches,
+            "judge": self.judges,
         }  # fmt: skip
         return tuple(name for name, able in can.items() if able)
 
@@ -68,7 +74,9 @@ class ModelFacts:
     @property
     def in_words(self) -> tuple[str, ...]:
         """What it can do, its gates, sizes and licence, each in a few words."""
-        words = [f"can {', '.join(self.abilities)}", f"gates: {', '.join(self.gates) or 'none'}"]
+        words = [f"can {', '.join(self.abilities)}"]
+        if self.gates or self.converts:
+            words.append(f"gates: {', '.join(self.gates) or 'none'}")
         if self.disk is not None:
             words.append(f"{self.disk / GB:.1f} GB to download")
         if self.memory:
@@ -135,6 +143,7 @@ ENTRIES: tuple[ModelFacts, ...] = (
         recognises=True,
         streams=True,
         batches=True,
+        judges=True,
         disk=int(22.4 * GB),
         memory=_QWEN_7B_MEMORY,
         needs_gpu=True,
@@ -184,12 +193,74 @@ ENTRIES: tuple[ModelFacts, ...] = (
         converts=False,
         recognises=True,
         batches=True,
+        judges=True,
         disk=int(16.5 * GB),
         memory={"bf16": 18 * GIB},
         needs_gpu=True,
     ),
 )
 """Those whose adapter is there, the default first."""
+
+JUDGES: tuple[ModelFacts, ...] = (
+    ModelFacts(
+        name="emotion2vec",
+        title="emotion2vec+large",
+        description="judge: hears which emotion a conversion carries; the acoustic judge of the paper",
+        loader="studio.judges.emotion2vec:load",
+        licence="FunASR Model License",
+        gates=(),
+        repo="emotion2vec/emotion2vec_plus_large",
+        revision="6c303ba987b86b93193de93e34bb2b077a6bedc4",
+        converts=False,
+        judges=True,
+        disk=int(1.95 * GB),
+        files=("config.yaml", "configuration.json", "tokens.txt", "model.pt"),
+        package=("funasr", '"funasr>=1.4"'),
+    ),
+    ModelFacts(
+        name="qwen3-omni",
+        title="Qwen3-Omni 30B-A3B",
+        description="judge: its thinker chooses one of five emotions by the logits of option letters",
+        loader="studio.judges.options:load_qwen3",
+        licence="Apache-2.0",
+        gates=(),
+        repo="Qwen/Qwen3-Omni-30B-A3B-Instruct",
+        converts=False,
+        judges=True,
+        disk=70 * GB,
+        memory={"bf16": 60 * GIB},
+        needs_gpu=True,
+    ),
+    ModelFacts(
+        name="utmos",
+        title="UTMOS",
+        description="judge: how natural speech sounds, 1 to 5; the measure of the paper (evaluate --measures utmos)",
+        loader="studio.judges.utmos:load",
+        licence="MIT",
+        gates=(),
+        repo="Blinorot/UTMOS-PyTorch",
+        converts=False,
+        judges=True,
+        disk=int(0.413 * GB),
+        files=("utmos_state_dict.pt",),
+        package=("utmos_pytorch", '"utmos-pytorch>=0.1"'),
+    ),
+    ModelFacts(
+        name="wavlm",
+        title="WavLM",
+        description="judge: whether two recordings are of one speaker (evaluate --measures speaker-wavlm)",
+        loader="studio.judges.wavlm:load",
+        licence="CC BY-SA 3.0",
+        gates=(),
+        repo="microsoft/wavlm-base-plus-sv",
+        revision="feb593a6c23c1cc3d9510425c29b0a14d2b07b1e",
+        converts=False,
+        judges=True,
+        disk=int(0.405 * GB),
+        files=("config.json", "preprocessor_config.json", "pytorch_model.bin"),
+    ),
+)
+"""Those that only judge. The revision of a repository that is pinned to none is that of its main branch."""
 
 BY_HAND: tuple[ModelFacts, ...] = (
     ModelFacts(

@@ -13,18 +13,20 @@ from pathlib import Path
 from studio.errors import StudioError
 
 RECIPE = "cosyvoice.yaml"
-"""HyperPyYAML builds, and so runs, whatever it names."""
+
+_CODE = ("*.py", "*.yaml", "*.yml")
+"""From a recipe in YAML, HyperPyYAML builds, and so runs, whatever it names: CosyVoice's, MiniCPM-o's ``flow.yaml``."""
 
 _SHOWN = 12
 
 
 def code_files(folder: Path) -> list[Path]:
-    """The Python files of a checkpoint, and a recipe that names Python to run, in the order of their names."""
-    return sorted(path for kind in ("*.py", RECIPE) for path in folder.rglob(kind) if path.is_file())
+    """The Python and YAML files of a checkpoint, in the order of their names."""
+    return sorted(path for kind in _CODE for path in folder.rglob(kind) if path.is_file())
 
 
 def code_digest(folder: Path) -> str:
-    """SHA-256, as hex, over names and bytes of a checkpoint's Python files.
+    """SHA-256, as hex, over names and bytes of a checkpoint's Python and YAML files.
 
     Raises StudioError when there is none: then it is no checkpoint with code of its own; and when its configs name code
     that lies elsewhere.
@@ -51,13 +53,13 @@ def require_consent(title: str, folder: Path, agreed: str | None) -> str:
     digest = code_digest(folder)
     if agreed is None:
         raise StudioError(
-            f"{title} runs {len(code_files(folder))} Python files of its own, from '{folder}' (SHA-256 "
+            f"{title} runs {len(code_files(folder))} Python and YAML files of its own, from '{folder}' (SHA-256 "
             f"{short(digest)}...); agree to running them first."
         )
     if agreed != digest:
         raise StudioError(
-            f"The Python files of {title} in '{folder}' are not those you agreed to (SHA-256 {short(digest)}... "
-            f"instead of {short(agreed)}...); look at what changed and agree again, or restore them."
+            f"The Python and YAML files of {title} in '{folder}' are not those you agreed to (SHA-256 "
+            f"{short(digest)}... instead of {short(agreed)}...); look at what changed and agree again, or restore them."
         )
     return digest
 

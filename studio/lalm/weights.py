@@ -15,9 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from studio.atomic import reason, replace_bytes
+from studio import atomic
 from studio.errors import Cancelled, StudioError
 from studio.lalm.entries import GB, ModelFacts
+from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.remote_code import RECIPE
 from studio.progress import Progress, never, no_progress
 
@@ -85,16 +86,39 @@ def is_whole(folder: Path) -> bool:
     return bool(shards) and all((folder / str(shard)).is_file() for shard in shards)
 
 
+def is_installed(facts: ModelFacts, folder: Path) -> bool:
+    """Whether everything a model is loaded from is there, with ``folder`` for its own files."""
+    own = all((folder / name).is_file() for name in facts.files) if facts.files else is_whole(folder)
+    return own and all(snapshot(repo, None).is_dir() for repo in facts.companions)
+
+
+def offline_reason(facts: ModelFacts, options: ModelOptions) -> str | None:
+    """Why nothing may be downloaded for a model, in a sentence; None when it may.
+
+    Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables#hfhuboffline
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return f"HF_HUB_OFFLINE is set, so nothing is downloaded; unset it to download {facts.title}."
+    if options.offline:
+        allow = f"esn-studio models set {facts.name} --no-offline"
+        return f"{facts.title} is set to ask nothing of the net; allow it with: {allow}"
+    return None
+
+
 def download(
     facts: ModelFacts, *, progress: Progress = no_progress, cancelled: Callable[[], bool] = never
 ) -> Path:  # fmt: skip
     """Download what is still missing of a model, and return its folder.
 
     Files that are there whole are kept when it stops, so that the next call goes on with the others. Raises Cancelled,
-    and StudioError when there is nothing to download, no network, no such repository or too little room.
+    and StudioError when there is nothing to download, the net may not be asked, no network, no such repository or too
+    little room.
     """
     if facts.repo is None:
         raise StudioError(f"{facts.title} ships with the studio; there is nothing to download.")
+    refused = offline_reason(facts, options_of(facts.name))
+    if refused is not None:
+        raise StudioError(refused)
     # The model itself comes last: where it is whole, so is what it needs.
     wanted = [_look(facts, repo, revision) for repo, revision in _repositories(facts)]
     total = sum(sum(each.files.values()) for each in wanted)
@@ -132,8 +156,10 @@ def _look(facts: ModelFacts, repo: str, revision: str | None) -> _Wanted:
     with _in_words(facts, repo):
         found = HfApi().model_info(repo, revision=revision, files_metadata=True)
     files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
-    if not files:
-        raise StudioError(f"The repository '{repo}' holds no files; there is nothing to download.")
+    if repo == facts.repo and facts.files:
+        files = {name: files[name] for name in facts.files if name in files}
+    if not files or (repo == facts.repo and len(files) < len(facts.files)):
+        raise StudioError(f"The repository '{repo}' does not hold the files of {facts.title}; nothing is downloaded.")
     return _Wanted(repo, revision is not None, found.sha or revision or "main", files)
 
 
@@ -152,12 +178,7 @@ def _fetch(facts: ModelFacts, wanted: _Wanted, meter: Any, cancelled: Callable[[
         reference = storage(wanted.repo) / "refs" / "main"
         with _in_words(facts, wanted.repo):
             reference.parent.mkdir(parents=True, exist_ok=True)
-            replace_bytes(reference, wanted.revision.encode())
-
-
-def has_companions(facts: ModelFacts) -> bool:
-    """Whether the other repositories a model needs were downloaded."""
-    return all(snapshot(repo, None).is_dir() for repo in facts.companions)
+            atomic.replace_bytes(reference, wanted.revision.encode())
 
 
 def remove(facts: ModelFacts) -> int:
@@ -216,7 +237,7 @@ def _in_words(facts: ModelFacts, repo: str) -> Iterator[None]:
         raise StudioError(f"The hub refused {facts.title}: {str(error).splitlines()[0]}.") from error
     except broken as error:
         if isinstance(error, OSError) and error.errno in _DISK:
-            raise StudioError(f"{facts.title} cannot be written to '{cache()}': {reason(error)}.") from error
+            raise StudioError(f"{facts.title} cannot be written to '{cache()}': {atomic.reason(error)}.") from error
         raise StudioError(
             f"{facts.title} cannot be downloaded: the hub was not reached, or the connection broke "
             f"({(str(error) or type(error).__name__).splitlines()[0]}); what arrived whole is kept, try again."

@@ -12,7 +12,7 @@ from studio.pipelines.evaluate import Measure
 def load_measure(name: str) -> Measure:
     """The measure called ``name``: acoustics, naturalness, utmos, speaker or speaker-wavlm.
 
-    Raises StudioError when there is none of that name or its (optional) package is missing.
+    Raises StudioError when there is none of that name, or its (optional) package or its weights are missing.
     """
     if name == "acoustics":
         return acoustics
@@ -33,8 +33,9 @@ def load_measure(name: str) -> Measure:
         return lambda audio, source: {"utmos": utmos.utmos(audio)}
     if name == "speaker-wavlm":
         from studio.judges import wavlm
+        from studio.judges.optional import require_weights
 
-        model = wavlm.load()
+        model = wavlm.load(require_weights(wavlm.MODEL, "Comparing speakers by WavLM"))
         return lambda audio, source: {"speaker-wavlm": model.similarity(audio, source)}
     raise StudioError(f"There is no measure '{name}'; choose acoustics, naturalness, utmos, speaker or speaker-wavlm.")
 

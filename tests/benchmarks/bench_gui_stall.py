@@ -19,9 +19,12 @@ from PySide6.QtCore import QObject, Qt, QTimer
 
 from studio.emotions import TARGETS
 from tests.gui.driving import choose_target, drag_slider
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 
 IDLE_SECONDS = 3.0
+
+HAND_SECONDS = 0.02
+"""Between two things that are pressed: no hand is quicker, and what is pressed reaches the window one by one."""
 
 
 class Watch(QObject):
@@ -67,7 +70,9 @@ def main() -> None:
         takes = 0
         for emotion in TARGETS:
             stage.window.steering.reset_button.click()
+            stage.rest(HAND_SECONDS)
             choose_target(stage.window, emotion)
+            stage.rest(HAND_SECONDS)
             drag_slider(stage.window, emotion, 0.8)
             takes += 2
             stage.wait_for_takes(takes)

@@ -17,7 +17,7 @@ import soundfile
 
 from studio.audio.files import load_clip
 from studio.gui.analysis import draw
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 from tests.gui.standin import StandIn, loader
 
 RATE = 16_000

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from studio.audio.clip import Clip
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 
 ROUND = 25
 REGION = (0.3, 0.8)

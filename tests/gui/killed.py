@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.gui.driving import choose_target, drag_slider
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 from tests.gui.standin import StandIn, loader
 
 

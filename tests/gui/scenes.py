@@ -7,41 +7,34 @@ saw as one line of JSON; takes are left in the folder as WAV.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWizard
+from PySide6.QtWidgets import QWizard
 
 from studio.audio.files import load_clip, save_wav
 from studio.cli import main as run_command
 from studio.engine import JobContext
-from studio.gui.app import SWITCH_SECONDS
 from studio.gui.audition.record import RecordDialog
 from studio.gui.loading import Loaded, Loader, load_default
-from studio.gui.main_window import MainWindow
-from studio.gui.studio import Studio
-from studio.gui.theme import Theme
 from studio.lalm.base import LANGUAGE
 from studio.paths import resources_dir
 from studio.session.export_options import ExportOptions
 from studio.session.recordings import recordings_dir
 from tests.gui.driving import choose_target, drag_slider, key, press
+from tests.gui.stage import Stage
 from tests.gui.standin import StandIn, loader, make_mask
 from tests.gui.wizard.driving import toy_corpus, toy_texts
 from tests.pipelines.toy import ToyJudge, ToyModel
 from tests.pulse import load_sink, unload_sink
-
-PATIENCE = 180_000
 
 SWAPS = 4
 """A busy machine drops samples on the way through the sound server: one of these should come through whole."""
@@ -60,57 +53,6 @@ def shipped_loader(folder: Path) -> Loader:
         return replace(loaded, masks=[*loaded.masks, mask])
 
     return load
-
-
-class Stage:
-    """An open window and waiting for what it does."""
-
-    def __init__(self, folder: Path, load: Loader | None = None) -> None:
-        sys.setswitchinterval(SWITCH_SECONDS)
-        os.environ["XDG_DATA_HOME"] = str(folder)
-        self.app = QApplication([])
-        self.studio = Studio(load or shipped_loader(folder))
-        settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
-        self.window = MainWindow(self.studio, Theme(self.app, "dark"), settings)
-        self.window.show()
-        self.began()
-        self.studio.start()
-        state = self.studio.state
-        self.wait(lambda: state.source is not None and state.mask is not None, "a source and a mask")
-        self.wait(lambda: self.studio.playback.reason != "Sound is starting", "the sound output")
-
-    def began(self) -> None:
-        """The window is shown and nothing has been started yet."""
-
-    def rest(self, seconds: float) -> None:
-        """Let the window run."""
-        loop = QEventLoop()
-        QTimer.singleShot(round(seconds * 1000), loop.quit)
-        loop.exec()
-
-    def wait(self, met: Callable[[], object], what: str) -> None:
-        """Run the event loop until a condition is met."""
-        loop, late = QEventLoop(), QTimer()
-        look = QTimer()
-        look.timeout.connect(lambda: loop.quit() if met() or self.errors() else None)
-        late.setSingleShot(True)
-        late.timeout.connect(loop.quit)
-        look.start(5)
-        late.start(PATIENCE)
-        loop.exec()
-        assert met(), f"waited in vain for {what}; errors: {self.errors()}"
-
-    def errors(self) -> list[str]:
-        """What the window complains about."""
-        return [notice.text for notice in self.window.notices.waiting if notice.kind == "error"]
-
-    def wait_for_takes(self, count: int) -> None:
-        """Until there are that many takes and nothing else is coming."""
-        renders, takes = self.studio.renders, self.studio.state.takes
-        self.wait(lambda: len(takes) == count and not renders.active and not renders.pending, f"{count} takes")
-
-    def close(self) -> None:
-        self.window.close()
 
 
 def first_minute(stage: Stage, folder: Path) -> dict[str, Any]:
@@ -349,7 +291,7 @@ SCENES = {
 
 def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
-    stage = Stage(folder)
+    stage = Stage(folder, shipped_loader(folder))
     QTest.qWaitForWindowExposed(stage.window)
     seen = SCENES[name](stage, folder)
     stage.close()

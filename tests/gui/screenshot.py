@@ -11,7 +11,7 @@ from pathlib import Path
 
 from studio.paths import resources_dir
 from tests.gui.driving import choose_target, drag_slider
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 
 SIZE = (1280, 800)
 

@@ -26,7 +26,7 @@ from studio.gui.loading import load_default
 from studio.gui.projects import REST_MILLISECONDS
 from studio.gui.shown import ShownTake
 from tests.gui.driving import choose_target, drag_slider, key, press
-from tests.gui.scenes import Stage
+from tests.gui.stage import Stage
 
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEPT = (2, 4)

@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from tests.gui.driving import choose_target, drag_slider, press, wait_for_takes
-from tests.gui.scenes import PATIENCE, shipped_loader
+from tests.gui.scenes import shipped_loader
+from tests.gui.stage import PATIENCE
 
 
 def test_cancel_midway_and_render_again(

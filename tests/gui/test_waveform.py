@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtGui import QColor
 
+from studio.gui.audition.canvas import thinned
 from studio.gui.audition.waveform import wave_image
 
 COLOUR = QColor("#E69F00")
@@ -35,3 +36,15 @@ def test_columns_that_do_not_meet_are_joined() -> None:
 def test_the_colour_is_the_one_asked_for() -> None:
     image = wave_image(np.array([-1], np.float32), np.array([1], np.float32), 4, 0.0, COLOUR)
     assert image.pixelColor(0, 2) == COLOUR
+
+
+def test_a_thinned_line_keeps_its_means_its_gaps_and_its_places() -> None:
+    times = np.arange(10, dtype=np.float64) * np.float64(0.005)
+    hertz = np.array([100, 120, np.nan, 140, np.nan, np.nan, np.nan, np.nan, 200, 220])
+    means = [110, 140, np.nan, np.nan, 210]
+    for first, last in ((0, 10), (1, 9)):
+        middles, thin = thinned(times, hertz, first, last, 2)
+        np.testing.assert_allclose(middles, [0.0025, 0.0125, 0.0225, 0.0325, 0.0425])
+        np.testing.assert_array_equal(thin, means)
+    np.testing.assert_array_equal(thinned(times, hertz, 2, 5, 1)[1], hertz[2:5])
+    assert thinned(times[:7], hertz[:7], 5, 7, 3)[0].tolist() == [0.02, 0.03]

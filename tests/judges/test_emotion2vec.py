@@ -13,6 +13,7 @@ from studio.judges import emotion2vec
 from studio.judges.base import verdict
 from studio.judges.catalog import judges, load_judge
 from studio.judges.emotion2vec import Emotion2vecJudge, by_emotion
+from studio.lalm.catalog import find_model
 
 HUB = ("生气/angry", "厌恶/disgusted", "恐惧/fearful", "开心/happy", "中立/neutral", "其他/other", "难过/sad",
        "吃惊/surprised", "<unk>")  # fmt: skip
@@ -41,7 +42,9 @@ def test_the_verdict_is_the_predicted_label_of_all_nine():
 
 
 def test_a_release_that_cannot_say_surprise_is_refused():
-    with pytest.raises(StudioError, match=r"does not tell surprise; delete it from ModelScope's cache, update with"):
+    with pytest.raises(
+        StudioError, match="does not tell surprise; delete it with: esn-studio models remove emotion2vec, "
+    ):
         by_emotion(("生气/angry", "开心/happy", "中立/neutral", "难过/sad", "<unk>"), (0.2,) * 5)
 
 
@@ -78,35 +81,46 @@ def test_what_is_missing_is_said_with_the_line_that_installs_it():
 
 
 @pytest.fixture
-def unreachable(tmp_path, monkeypatch):
-    """A funasr that finds no network, as it says so itself: in several lines."""
-    (tmp_path / "funasr_without_network.py").write_text(
+def framework(tmp_path, monkeypatch):
+    """A funasr that loads what is in a folder, and says in several lines what is wrong with it."""
+    (tmp_path / "funasr_from_a_folder.py").write_text(
+        "from pathlib import Path\n"
         "class AutoModel:\n"
-        "    def __init__(self, **settings):\n"
-        "        assert settings['model'] == 'iic/emotion2vec_plus_large'\n"
-        "        raise ConnectionError('HTTPSConnectionPool: max retries exceeded\\nmore\\nlines')\n"
+        "    def __init__(self, *, model, disable_update, disable_pbar):\n"
+        "        self.tokens = (Path(model) / 'tokens.txt').read_text().split()\n"
+        "        if not (Path(model) / 'model.pt').read_bytes():\n"
+        "            raise RuntimeError('no archive\\nmore\\nlines')\n"
+        "    def generate(self, samples, **settings):\n"
+        "        return [{'labels': self.tokens, 'scores': [1 / len(self.tokens)] * len(self.tokens)}]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(emotion2vec, "PACKAGE", "funasr_without_network")
-    yield
-    sys.modules.pop("funasr_without_network", None)
+    monkeypatch.setattr(emotion2vec, "PACKAGE", "funasr_from_a_folder")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    yield find_model("emotion2vec")
+    sys.modules.pop("funasr_from_a_folder", None)
 
 
-@pytest.mark.usefixtures("unreachable")
-def test_weights_that_cannot_be_had_are_one_sentence():
-    with pytest.raises(StudioError) as caught:
+def test_weights_are_read_where_the_studio_downloads_them_and_never_fetched(framework):
+    line = r"^The judge emotion2vec needs weights that are not on .*: esn-studio models download emotion2vec$"
+    with pytest.raises(StudioError, match=line):
         load_judge("emotion2vec")
-    said = str(caught.value)
-    assert "HTTPSConnectionPool: max retries exceeded" in said
-    assert "ModelScope" in said
-    assert "\n" not in said
+    framework.weights.mkdir(parents=True)
+    for name in framework.facts.files:
+        (framework.weights / name).touch()
+    (framework.weights / "tokens.txt").write_text("\n".join(HUB))
+    with pytest.raises(StudioError, match=r"^emotion2vec\+large cannot be loaded from '.*': no archive$"):
+        load_judge("emotion2vec")
+    (framework.weights / "model.pt").write_bytes(b"weights")
+    judged = load_judge("emotion2vec").judge(Clip(np.zeros(16_000, np.float32), 16_000, "silence"))
+    assert judged["surprise"] == pytest.approx(1 / 9)
 
 
-def test_the_catalog_says_what_can_be_loaded_here():
+def test_the_catalog_says_what_can_be_loaded_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     entries = {entry.name: entry for entry in judges()}
     assert list(entries) == ["embedded", "emotion2vec", "audio-flamingo-3", "qwen2.5-omni", "qwen3-omni"]
     assert entries["embedded"].problem is None
     if find_spec("funasr") is None:
         assert entries["emotion2vec"].problem == 'It needs a package that is not installed: pip install "funasr>=1.4"'
     else:
-        assert entries["emotion2vec"].problem is None
+        assert "esn-studio models download emotion2vec" in str(entries["emotion2vec"].problem)

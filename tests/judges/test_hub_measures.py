@@ -14,6 +14,7 @@ from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 from studio.audio.clip import Clip
 from studio.errors import StudioError
 from studio.judges import utmos, wavlm
+from studio.lalm.catalog import find_model
 from studio.pipelines.measures import load_measure
 from tests.lalm.flamingo import tiny
 
@@ -49,7 +50,10 @@ def test_wavlm_needs_something_to_hear():
             model.embedding(clip)
 
 
-def test_weights_that_are_not_there_are_one_sentence(tmp_path):
+def test_weights_that_are_not_there_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(StudioError, match=r"^Comparing speakers by WavLM needs .*: esn-studio models download wavlm$"):
+        load_measure("speaker-wavlm")
     wavlm.load.cache_clear()
     with pytest.raises(StudioError, match="WavLM's speaker model cannot be loaded from") as caught:
         wavlm.load(tmp_path)
@@ -99,15 +103,19 @@ def test_utmos_says_how_it_is_installed():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of UTMOS's interface whose score is the clip's length in seconds."""
+    """A package of UTMOS's interface whose score is the clip's length in seconds, and no weights."""
     (tmp_path / "utmos_like.py").write_text(
+        "from pathlib import Path\n"
         "class UTMOSScoreTorch:\n"
+        "    def __init__(self, ckpt_path):\n"
+        "        assert Path(ckpt_path).read_bytes() == b'weights'\n"
         "    def score(self, wavs):\n"
         "        assert wavs.dim() == 2 and wavs.shape[0] == 1\n"
         "        return wavs.sum(1) * 0 + wavs.shape[1] / 16000\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(utmos, "PACKAGE", "utmos_like")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     utmos._model.cache_clear()
     yield
     utmos._model.cache_clear()
@@ -116,6 +124,11 @@ def package(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("package")
 def test_utmos_hears_one_clip_at_16_khz():
+    with pytest.raises(StudioError, match=r"^Rating naturalness by UTMOS needs .*: esn-studio models download utmos$"):
+        load_measure("utmos")
+    folder = find_model("utmos").weights
+    folder.mkdir(parents=True)
+    (folder / "utmos_state_dict.pt").write_bytes(b"weights")
     measure = load_measure("utmos")
     clip = tiny.clip(150.0, 0.5).at_rate(24_000)
     assert measure(clip, clip) == {"utmos": pytest.approx(0.5)}

@@ -115,7 +115,7 @@ def test_a_judge_is_the_model_that_was_downloaded_and_never_downloads_by_itself(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     fetch = {
         "qwen2.5-omni": "esn-studio models download qwen2.5-omni-7b",
-        "qwen3-omni": "hf download Qwen/Qwen3-Omni-30B-A3B-Instruct",
+        "qwen3-omni": "esn-studio models download qwen3-omni",
     }
     for name, line in fetch.items():
         with pytest.raises(StudioError, match=f"The judge '{name}' cannot be loaded. .* with: {line}$"):

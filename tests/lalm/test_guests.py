@@ -346,8 +346,12 @@ def test_code_runs_by_consent_to_exactly_that_code(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="no Python code"):
         remote_code.code_digest(folder)
     (folder / "modeling.py").write_text("x = 1\n")
+    without = remote_code.code_digest(folder)
+    (folder / "assets").mkdir()
+    (folder / "assets" / "flow.yaml").write_text("flow: !new:torch.nn.Linear\n")
     digest = remote_code.code_digest(folder)
-    with pytest.raises(StudioError, match="runs 1 Python files of its own"):
+    assert digest != without, "what a recipe names is run too"
+    with pytest.raises(StudioError, match="runs 2 Python and YAML files of its own"):
         minicpm_o.load(folder, agreed=None)
     (folder / "notes.txt").write_text("nothing that runs")
     assert remote_code.require_consent("It", folder, digest) == digest

@@ -20,8 +20,8 @@ import pytest
 
 from studio.cli import main
 from studio.errors import StudioError
-from studio.lalm.entries import ENTRIES, ModelFacts
-from studio.lalm.weights import download, is_whole, repository, snapshot
+from studio.lalm.entries import ENTRIES, JUDGES, ModelFacts
+from studio.lalm.weights import download, is_installed, is_whole, repository, snapshot
 
 REPO, SHA = "tiny/model", "a" * 40
 FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 4000}
@@ -222,12 +222,54 @@ def test_fold_takes_downloaded_models_only(
     assert says in capsys.readouterr().err
 
 
+def test_every_judge_says_how_much_is_fetched_and_under_what_licence() -> None:
+    for facts in JUDGES:
+        assert facts.abilities == ("judge",)
+        assert facts.repo
+        assert facts.disk
+        assert facts.licence
+
+
 def test_every_entry_from_a_hub_is_pinned_and_sized() -> None:
     for facts in ENTRIES[1:]:
         assert isinstance(facts, ModelFacts)
         assert len(facts.revision or "") == 40
         assert facts.disk
         assert facts.memory
+
+
+def test_of_a_judge_only_what_it_needs_is_fetched(
+    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    some = WORK.replace("companions=needs", 'files=("model.safetensors",)')
+    where, shares, _ = run(hub, tmp_path, "2", program=some)
+    assert shares[-1] == 1.0
+    assert [path.name for path in Path(where).iterdir()] == ["model.safetensors"]
+    facts = ModelFacts("tiny", "Tiny", "", "", "", (), repo=REPO, revision=SHA, files=("model.safetensors",))
+    assert is_installed(facts, Path(where))
+    another = WORK.replace("companions=needs", 'files=("config.json", "nothing.pt")')
+    where, _, _ = run(hub, tmp_path, "2", program=another)
+    assert where == "error: The repository 'tiny/model' does not hold the files of Tiny; nothing is downloaded."
+
+
+def test_offline_means_that_nothing_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    def asked(*args: Any, **options: Any) -> Any:
+        raise AssertionError("the net was asked")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", asked)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(["models", "download", "wavlm"]) == 1
+    assert "HF_HUB_OFFLINE is set, so nothing is downloaded; unset it to download WavLM." in capsys.readouterr().err
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert main(["models", "set", "qwen2.5-omni-7b", "--offline"]) == 0
+    assert main(["models", "download", "qwen2.5-omni-7b"]) == 1
+    assert "allow it with: esn-studio models set qwen2.5-omni-7b --no-offline" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_seen_before_anything_is_fetched(hub: str, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ PITCH_LOW, PITCH_HIGH = 60.0, 500.0
 """Hz at the bottom and top of every lane: one scale, so that lanes can be compared."""
 
 PITCH_MARKS = (100.0, 200.0, 400.0)
+_PITCH_PIXELS = 3
 _WAVE_MARGIN = 4
 _DRAG_PIXELS = 4
 _FIRST_LABEL = 5
@@ -280,10 +281,9 @@ class WaveCanvas(TimeCanvas):
         """Draw grid, waveform and pitch."""
         colours = theme.current()
         painter.fillRect(self.rect(), QColor(colours.canvas))
-        painter.setPen(QPen(QColor(colours.grid), 1))
+        grid = QColor(colours.grid)
         for seconds in self.axis.ticks(self.width() // 72):
-            x = round(self.x_of(seconds)) + 0.5
-            painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+            painter.fillRect(round(self.x_of(seconds)), 0, 1, self.height(), grid)
         if self._drawing is None:
             painter.setFont(theme.font())
             painter.setPen(QColor(colours.muted))
@@ -314,9 +314,9 @@ class WaveCanvas(TimeCanvas):
         return 6 + (1 - shares) * (self.height() - 12)
 
     def _draw_pitch_marks(self, painter: QPainter, colours: theme.Colours) -> None:
-        painter.setPen(QPen(QColor(colours.grid), 1))
+        grid = QColor(colours.grid)
         for at in self.pitch_ys(np.array(PITCH_MARKS)).tolist():
-            painter.drawLine(QPointF(0, round(at) + 0.5), QPointF(self.width(), round(at) + 0.5))
+            painter.fillRect(0, round(at), self.width(), 1, grid)
 
     def _name_pitch_marks(self, painter: QPainter, colours: theme.Colours) -> None:
         painter.setFont(theme.font(theme.SMALL_PX))
@@ -358,13 +358,36 @@ class WaveCanvas(TimeCanvas):
     def _draw_pitch(self, painter: QPainter, drawing: Drawing, colours: theme.Colours) -> None:
         assert drawing.pitch is not None
         times, hertz = drawing.pitch
-        inside = (times >= self.axis.start - 0.02) & (times <= self.axis.stop + 0.02)
-        xs = (times[inside] - self.axis.start) / (self.axis.stop - self.axis.start) * self.width()
-        line = arrayToQPath(xs, self.pitch_ys(hertz[inside]), connect="finite")
+        span = self.axis.stop - self.axis.start
+        first, last = np.searchsorted(times, (self.axis.start - 0.02, self.axis.stop + 0.02))
+        # Broad lines through many points take long to draw: a few pixels apart is enough.
+        step = round(_PITCH_PIXELS * span / self.width() / (times[1] - times[0])) if len(times) > 1 else 1
+        times, hertz = thinned(times, hertz, int(first), int(last), max(1, step))
+        xs = (times - self.axis.start) / span * self.width()
+        line = arrayToQPath(xs, self.pitch_ys(hertz), connect="finite")
         painter.setBrush(Qt.BrushStyle.NoBrush)
         # A broad line in the ground's colour first keeps the pitch readable over the waveform.
         for pen in (QPen(QColor(colours.canvas), 4.5), QPen(QColor(colours.text), 2)):
-            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-            pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
             painter.setPen(pen)
             painter.drawPath(line)
+
+
+def thinned(
+    times: npt.NDArray[np.float64], values: npt.NDArray[np.float64], first: int, last: int, step: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Points ``first`` up to ``last`` of a line, every ``step`` of them as their mean; NaN only where all are NaN.
+
+    Which points go together does not depend on ``first``: a line that is scrolled keeps its shape.
+    """
+    first, last = first // step * step, min(-(-last // step) * step, len(times))
+    if step == 1 or first >= last:
+        return times[first:last], values[first:last]
+    begins = np.arange(0, last - first, step)
+    known = np.isfinite(values[first:last])
+    sums = np.add.reduceat(np.where(known, values[first:last], 0.0), begins)
+    counts = np.add.reduceat(known, begins, dtype=np.int64)
+    sizes = np.diff(np.append(begins, last - first))
+    middles = np.add.reduceat(times[first:last], begins) / sizes
+    return middles, np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)

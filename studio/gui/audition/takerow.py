@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
@@ -47,6 +48,8 @@ class TakeDelegate(QStyledItemDelegate):
     def __init__(self, lanes_of: Callable[[ShownTake], list[str]]) -> None:
         super().__init__()
         self._lanes_of = lanes_of
+        # A line is much text: painted once, not again with every take that comes.
+        self._pictures: WeakKeyDictionary[ShownTake, tuple[tuple[Any, ...], QPixmap]] = WeakKeyDictionary()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
         """Takes alike but for a line for the note, titles lower."""
@@ -111,13 +114,33 @@ class TakeDelegate(QStyledItemDelegate):
         """Draw the row."""
         row: Row = index.data(TakeRole.ROW)
         box: QRect = option.rect
+        if row.shown is not None:
+            ratio = painter.device().devicePixelRatioF()
+            painter.drawPixmap(box.topLeft(), self._picture(row, row.shown, option, ratio))
+            return
         painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if row.shown is None:
-            self._paint_title(painter, box, row.text)
-        else:
-            self._paint_take(painter, box, row, row.shown, option.state)
+        self._paint_title(painter, box, row.text)
         painter.restore()
+
+    def _picture(self, row: Row, shown: ShownTake, option: QStyleOptionViewItem, ratio: float) -> QPixmap:
+        """A take's lines as they were painted last, or anew where something about them is different."""
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        held = self._lanes_of(shown)
+        size = option.rect.size()
+        look = (shown.take, row.text, selected, hovered, held, size, ratio, option.font.key(), theme.current())
+        known = self._pictures.get(shown)
+        if known is not None and known[0] == look:
+            return known[1]
+        picture = QPixmap(size * ratio)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_take(painter, QRect(QPoint(), size), row, shown, selected=selected, offered=selected or hovered)
+        painter.end()
+        self._pictures[shown] = look, picture
+        return picture
 
     def _paint_title(self, painter: QPainter, box: QRect, text: str) -> None:
         painter.setFont(theme.font(theme.SMALL_PX, bold=True))
@@ -126,12 +149,12 @@ class TakeDelegate(QStyledItemDelegate):
         shown = QFontMetrics(painter.font()).elidedText(text, Qt.TextElideMode.ElideMiddle, within.width())
         painter.drawText(within, Qt.AlignmentFlag.AlignVCenter, shown)
 
-    def _paint_take(self, painter: QPainter, box: QRect, row: Row, shown: ShownTake, state: QStyle.StateFlag) -> None:
+    def _paint_take(
+        self, painter: QPainter, box: QRect, row: Row, shown: ShownTake, *, selected: bool, offered: bool
+    ) -> None:
         colours = theme.current()
-        selected = bool(state & QStyle.StateFlag.State_Selected)
-        hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         painter.setPen(QColor(colours.accent) if selected else Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colours.control if selected or hovered else colours.panel))
+        painter.setBrush(QColor(colours.control if offered else colours.panel))
         painter.drawRoundedRect(QRectF(box).adjusted(4.5, 1.5, -4.5, -1.5), 4, 4)
         take, left = shown.take, box.left() + 10
         painter.setFont(theme.font(theme.SMALL_PX))
@@ -141,7 +164,6 @@ class TakeDelegate(QStyledItemDelegate):
         paint_badge(painter, QRectF(left + 20, box.top() + 5, 16, 16), INITIALS[target], COLOURS[target])
         painter.setFont(theme.font())
         painter.setPen(QColor(colours.text))
-        offered = selected or hovered
         _draw_elided(painter, self.name_box(box, stars=offered or take.stars > 0), take.name or target)
         self._paint_stars(painter, box, take.stars, offered=offered)
         width = box.width() - 76

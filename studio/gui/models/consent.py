@@ -41,12 +41,12 @@ class ConsentDialog(QDialog):
             "Repository": QLabel(code.repository),
             "Revision": QLabel(code.revision),
             "SHA-256": QLabel(f"{code.digest[:_DIGIT_GROUP]}\n{code.digest[_DIGIT_GROUP:]}"),
-            "Code": QLabel(f"{len(code.files)} Python files, {code.size / 1e3:,.1f} kB"),
+            "Code": QLabel(f"{len(code.files)} Python and YAML files, {code.size / 1e3:,.1f} kB"),
         }
         self.files = QPlainTextEdit("\n".join(code.files))
         self.files.setReadOnly(True)
         self.files.setFixedHeight(112)
-        self.files.setAccessibleName("Python files of the model")
+        self.files.setAccessibleName("Python and YAML files of the model")
         self.files.setTabChangesFocus(True)
         self.decline = QPushButton("Do not run it")
         self.decline.setDefault(True)

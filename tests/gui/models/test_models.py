@@ -21,7 +21,7 @@ from studio.gui.models.dialog import ModelCard, ModelsDialog
 from studio.gui.models.place import Place
 from studio.lalm import catalog
 from studio.lalm.consent import granted
-from studio.lalm.entries import ENTRIES, ModelFacts
+from studio.lalm.entries import ENTRIES, JUDGES, ModelFacts
 from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.remote_code import code_digest
 from studio.lalm.weights import snapshot
@@ -58,7 +58,7 @@ def install(facts: ModelFacts) -> None:
 
 def test_every_model_has_a_card_that_says_what_it_is(window: MainWindow, qtbot: QtBot) -> None:
     dialog = opened(window, qtbot)
-    assert list(dialog.cards) == [facts.name for facts in ENTRIES]
+    assert list(dialog.cards) == [facts.name for facts in (*ENTRIES, *JUDGES)]
     assert dialog.cards["embedded"].state.text() == "In use"
     shown = dialog.cards[SMALL]
     assert shown.state.text() == "Not downloaded"

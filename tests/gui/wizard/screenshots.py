@@ -15,7 +15,7 @@ from studio.gui.wizard.search import Stage
 from studio.gui.wizard.wizard import FindNeurons, Step
 from studio.paths import resources_dir
 from tests.gui.driving import press
-from tests.gui.scenes import Stage as Scene
+from tests.gui.stage import Stage as Scene
 from tests.gui.wizard.driving import next_page, type_into
 
 SCHEMES = ("dark", "light")

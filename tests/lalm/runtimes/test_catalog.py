@@ -149,7 +149,7 @@ def test_the_models_are_listed_with_what_they_can_do_and_need(capsys: pytest.Cap
         assert listed[name]["remote_code"]
         assert listed[name]["runtime"] in [spec.name for spec in runtimes()]
         assert listed[name]["licence"]
-    assert listed["audio-flamingo-3"]["abilities"] == ["recognise", "batch"]
+    assert listed["audio-flamingo-3"]["abilities"] == ["recognise", "batch", "judge"]
     assert cli.main(["models"]) == 0
     assert "runs in the runtime minicpm-o; licence: Apache-2.0" in capsys.readouterr().out
 
