@@ -142,7 +142,7 @@ def test_on_another_computer_what_is_wrong_is_one_sentence_and_can_be_mended(win
         dialog.host.setText("")
         QTest.keyClicks(dialog.host, host)
         QTest.keyClick(dialog.host, Qt.Key.Key_Return)
-        qtbot.waitUntil(lambda: dialog.look.isEnabled(), timeout=PATIENCE)
+        qtbot.waitUntil(dialog.look.isEnabled, timeout=PATIENCE)
         assert dialog.found.text().startswith(says)
         assert "\n" not in dialog.found.text()
         assert not dialog.start.isEnabled()
