@@ -91,16 +91,14 @@ def run_check(args: argparse.Namespace) -> int:
     """Start the host there. Raises StudioError for what is wrong."""
     from studio.lalm.runtimes.check import check
     from studio.lalm.runtimes.specs import find_runtime
+    from studio.lalm.runtimes.words import check_in_words
 
     spec = find_runtime(args.name)
     record, found = check(spec)
     if args.json:
         print_json(_document(spec, record, None) | {"python": found.python, "device": found.device})
         return 0
-    device = f"{found.device} is its first CUDA device" if found.device else "it has no CUDA device"
-    print(
-        f"The host of {spec.title} starts on {record.place.words}, with Python {found.python} and its pins; {device}."
-    )
+    print(check_in_words(spec, record, found))
     return 0
 
 

@@ -31,6 +31,9 @@ SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", "
 LOWEST_RATE = 4_000
 HIGHEST_RATE = 384_000
 
+READS_FILES = os.name == "posix"
+"""Whether libsndfile reads files by itself: through Python it waits for the interpreter at every few kilobytes."""
+
 _CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "MP3", "OGG", "AIFF", "AU", "CAF"}
 _BLOCK_FRAMES = 1 << 16
 # Room that is asked for at once, and taken only as far as samples come. A header that claims more is not believed.
@@ -145,8 +148,7 @@ def _open(file: Path, content: Path, max_seconds: float | None, taker: str) -> I
         try:
             known = looks_like_audio(stream)
             with held():
-                # By itself, where it can: through Python it waits for the interpreter at every few kilobytes.
-                source = stream.fileno() if os.name == "posix" else ForgivingReader(stream)
+                source = stream.fileno() if READS_FILES else ForgivingReader(stream)
                 opened = soundfile.SoundFile(source, closefd=False)
             with opened as sound:
                 yield Sound(file, stream, sound, max_seconds, taker, is_excerpt=content != file)

@@ -13,20 +13,18 @@ from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QDialogButtonBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QKeySequenceEdit,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
-from studio.gui.widgets.layout import explain, heading, small
+from studio.gui.widgets.layout import explain, heading, scrolling, small
 
 _KEY_IN_HINT = re.compile(r" \(([^()]+)\)")
 
@@ -148,12 +146,7 @@ class KeysDialog(QDialog):
         inside.setObjectName("page")
         inside.setLayout(columns)
         columns.setContentsMargins(0, 0, 16, 0)
-        scroll = QScrollArea()
-        scroll.setWidget(inside)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = scrolling(inside, sideways=False)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close = buttons.button(QDialogButtonBox.StandardButton.Close)
         close.setIcon(QIcon())

@@ -10,11 +10,9 @@ from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
-    QFrame,
     QLabel,
     QMainWindow,
     QMenu,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -43,7 +41,7 @@ from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.topbar import TopBar
 from studio.gui.tour import Tour
-from studio.gui.widgets.layout import link
+from studio.gui.widgets.layout import link, scrolling
 from studio.gui.widgets.notices import Notice, NoticeBar, Offer
 
 if TYPE_CHECKING:
@@ -103,7 +101,7 @@ class MainWindow(QMainWindow):
         if self.wizard is None:
             from studio.gui.wizard.wizard import FindNeurons
 
-            self.wizard = FindNeurons(self.studio.search, self.studio.playback, self.clips, self.theme, self)
+            self.wizard = FindNeurons(self.studio, self.clips, self.theme, self)
             self.wizard.open_asked.connect(self._open_found)
             self.wizard.closed.connect(self._go_on_closing)
             self.wizard.stayed.connect(self._stay)
@@ -230,12 +228,7 @@ class MainWindow(QMainWindow):
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
         # On screens smaller than the panel it scrolls; from 1280 x 800 on it does not have to.
-        scroll = QScrollArea()
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = scrolling(content, sideways=False)
         scroll.setMinimumWidth(width)
         dock.setWidget(scroll)
         dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetMovable)

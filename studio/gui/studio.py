@@ -16,6 +16,7 @@ from studio.gui.loading import Loader, ModelKeeper, load_default
 from studio.gui.measuring import Measuring
 from studio.gui.models.decisions import Decisions
 from studio.gui.models.downloads import Downloads
+from studio.gui.models.environments import Environments
 from studio.gui.playback import Playback
 from studio.gui.presets import PanelPresets
 from studio.gui.projects import Projects
@@ -31,7 +32,7 @@ from studio.gui.wizard.search import Search
 
 
 class Studio(QObject):
-    """Owns the state and its workers: for the model, playing, loudness, corpora, measuring, downloads, and chores."""
+    """Owns state and workers: for the model, playing, loudness, corpora, measuring, downloads, environments, chores."""
 
     notice = Signal(object)
 
@@ -46,9 +47,10 @@ class Studio(QObject):
         self.corpus_worker = EngineThread("corpora")
         self.measure_worker = EngineThread("measures")
         self.download_worker = EngineThread("downloads")
+        self.environment_worker = EngineThread("environments")
         self.workers = (
             self.render_worker, self.sound_worker, self.loudness_worker, self.chores, self.corpus_worker,
-            self.measure_worker, self.download_worker,
+            self.measure_worker, self.download_worker, self.environment_worker,
         )  # fmt: skip
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
@@ -58,9 +60,10 @@ class Studio(QObject):
         self.bypass = Bypass(self.state, self.renders, self.playback)
         self.presets = PanelPresets(self.state, self.chores)
         self.batches = Batches(self.state, self.render_worker, self.keeper, self.renders, self.recovery)
-        self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self.downloads = Downloads(self.download_worker)
         self.decisions = Decisions(self.chores)
+        self.environments = Environments(self.environment_worker)
+        self.search = Search(self.keeper, self.render_worker, self.corpus_worker)
         self.exports = Exports(self.chores)
         self.projects = Projects(self.state, self.chores, self.keeper)
         self.closings = Closings(self.state, self.sources, self.chores, lambda: self.projects.kept_in)

@@ -58,10 +58,21 @@ def words_of(take: Take) -> tuple[Word, ...]:
 
 def take_wer(take: Take) -> tuple[str, bool]:
     """Word error rates in short form, and whether one is above what counts as a success."""
-    rates = [("WER", take.wer), ("heard", take.heard_wer)]
-    known = [(name, rate) for name, rate in rates if rate is not None]
+    known = _rates(take)
     text = "  ".join(f"{name} {percent(rate)}" for name, rate in known)
     return text, any(rate > HIGHEST_WER for _, rate in known)
+
+
+def wrong_wer(take: Take) -> str:
+    """The word error rate above what counts as a success, the worse of two; empty where there is none."""
+    name, rate = max(_rates(take), key=lambda each: each[1], default=("", 0.0))
+    return f"{name} {percent(rate)}" if rate > HIGHEST_WER else ""
+
+
+def _rates(take: Take) -> list[tuple[str, float]]:
+    """The word error rates that are known: of what the model wrote, and of what a recogniser heard."""
+    rates = [("WER", take.wer), ("heard", take.heard_wer)]
+    return [(name, rate) for name, rate in rates if rate is not None]
 
 
 def take_measures(take: Take) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
-from studio.lalm.catalog import find_model
+from studio.lalm.catalog import Lack, find_model
 
 DEFAULT = "embedded"
 EMOTION2VEC = "emotion2vec"
@@ -76,7 +75,7 @@ def judges() -> list[JudgeEntry]:
 
 def _problem(model: str) -> str | None:
     entry = find_model(model)
-    if entry.installed or (entry.facts.package is not None and find_spec(entry.facts.package[0]) is None):
+    if entry.lacks is not Lack.WEIGHTS:
         return entry.problem
     return f"Its weights are not on this machine; fetch them with: esn-studio models download {model}"
 

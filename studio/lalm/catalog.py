@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,18 +34,27 @@ HOSTED = "embedded-hosted"
 _HOSTED = replace(ENTRIES[0], name=HOSTED, title="Embedded (hosted)", loader="studio.lalm.catalog:load_hosted")
 
 
+class Lack(StrEnum):
+    """What keeps a model from being loaded, and can be mended."""
+
+    PACKAGE = "package"
+    WEIGHTS = "weights"
+    ENVIRONMENT = "environment"
+
+
 @dataclass(frozen=True)
 class CatalogEntry:
     """A model as it stands on this machine.
 
-    ``weights``: where its files lie, or would. ``problem`` says in a sentence why it cannot be loaded here; None when
-    that can be tried.
+    ``weights``: where its files lie, or would. ``problem`` says in a sentence why it cannot be loaded here, and
+    ``lacks`` of what kind that is; None when it can be tried.
     """
 
     facts: ModelFacts
     weights: Path
     installed: bool
     problem: str | None
+    lacks: Lack | None
 
     @property
     def name(self) -> str:
@@ -156,23 +166,25 @@ def _entry(facts: ModelFacts) -> CatalogEntry:
         folder = resources_dir() / DEFAULT
         present = (folder / "model.safetensors").is_file()
         problem = None if present else f"Its weights are missing from '{folder}'; check the project out again."
-        return CatalogEntry(facts, folder, present, problem)
+        return CatalogEntry(facts, folder, present, problem, None if present else Lack.WEIGHTS)
     record = None if facts.runtime == IN_PROCESS else find_record(facts.runtime)
     named = None if record is None else record.weights
     folder = store.snapshot(facts.repo, facts.revision) if named is None else Path(named)
     # What lies on another machine is asked for when the model is loaded there.
     present = host_of(facts.runtime) is not None or store.is_installed(facts, folder)
+    problem, lacks = _problem(facts, present)
+    return CatalogEntry(facts, folder, present, problem, lacks)
+
+
+def _problem(facts: ModelFacts, present: bool) -> tuple[str, Lack] | tuple[None, None]:
+    """What stands in the way of loading a model of the hub whose weights are ``present`` or not, and its kind."""
     if not present and facts in BY_HAND:
         make = f"esn-studio runtime create {facts.runtime} --weights FOLDER"
-        problem = (
-            f"Its weights and its code are put into one folder by hand (see docs/{facts.runtime}.md); then run: {make}"
-        )
-    elif facts.package is not None and find_spec(facts.package[0]) is None:
-        problem = f"It needs a package that is not installed: pip install {facts.package[1]}"
-    elif not present:
-        problem = f"It is not downloaded; run: esn-studio models download {facts.name}"
-    elif facts.runtime != IN_PROCESS:
-        problem = lacking(find_runtime(facts.runtime))
-    else:
-        problem = None
-    return CatalogEntry(facts, folder, present, problem)
+        by_hand = f"put into one folder by hand (see docs/{facts.runtime}.md); then run: {make}"
+        return f"Its weights and its code are {by_hand}", Lack.WEIGHTS
+    if facts.package is not None and find_spec(facts.package[0]) is None:
+        return f"It needs a package that is not installed: pip install {facts.package[1]}", Lack.PACKAGE
+    if not present:
+        return f"It is not downloaded; run: esn-studio models download {facts.name}", Lack.WEIGHTS
+    wrong = None if facts.runtime == IN_PROCESS else lacking(find_runtime(facts.runtime))
+    return (None, None) if wrong is None else (wrong, Lack.ENVIRONMENT)

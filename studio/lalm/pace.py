@@ -57,19 +57,27 @@ def curve_of(request: ConversionRequest) -> Automation | None:
 
 
 def levelled(request: ConversionRequest) -> ConversionRequest:
-    """The request with a level curve taken into its strengths: to the bit the constant setting, and no curve."""
+    """The request with a level curve taken into its strengths: to the bit the constant setting, and no curve.
+
+    Unchanged where neurons or learned vectors follow a curve that is not level.
+    """
     steering, emosteer = request.steering, request.emosteer
-    if steering is not None and (share := _level(steering.automation)) is not None:
+    curves = [each.automation for each in (steering, emosteer) if each is not None and each.automation is not None]
+    if not curves or any(curve.level is None for curve in curves):
+        return request
+    if steering is not None:
+        share = _share(steering.automation)
         strengths = {emotion: strength * share for emotion, strength in steering.strengths.items()}
         steering = replace(steering, strengths=strengths, automation=None)
-    if emosteer is not None and (share := _level(emosteer.automation)) is not None:
+    if emosteer is not None:
+        share = _share(emosteer.automation)
         alphas = {emotion: alpha * share for emotion, alpha in emosteer.alphas.items()}
         emosteer = replace(emosteer, alphas=alphas, automation=None)
     return replace(request, steering=steering, emosteer=emosteer)
 
 
-def _level(curve: Automation | None) -> float | None:
-    return None if curve is None else curve.level
+def _share(curve: Automation | None) -> float:
+    return 1.0 if curve is None or curve.level is None else curve.level
 
 
 def in_words(

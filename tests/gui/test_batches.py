@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QMouseEvent
+from PySide6.QtCore import QBuffer, QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QRegion
+from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.audio.clip import Clip
-from studio.gui import batches
+from studio.gui import batches, theme
 from studio.gui.audition.sheet import SheetDialog
+from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
-from tests.gui.standin import StandIn
+from tests.gui.standin import StandIn, loader
+from tests.gui.test_sources import TEXT
 
 
 @pytest.fixture
@@ -50,6 +56,62 @@ def test_a_ladder_rises_to_the_end_of_the_strong_zone(
     corners = [sheet.table.visualRect(sheet.model.index(0, step)).bottomLeft() + QPoint(7, -7) for step in (0, 1, 3)]
     grounds = [image.pixelColor(corner).red() for corner in corners]
     assert grounds[0] < grounds[1] < grounds[2], "the surer the judge hears anger, the more a cell has of its colour"
+
+
+WRITTEN = "the cold mouse is ready and you"
+"""Two of nine words wrong and two missing: 44 %."""
+
+
+class Listener:
+    """Hears what it is told to, one clip after another: first the source, then each cell."""
+
+    def __init__(self, *hears: str) -> None:
+        self._hears = iter(hears)
+
+    def recogniser(self, reference: str) -> Callable[[Clip], str]:
+        return lambda _clip: next(self._hears)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def test_cells_whose_words_are_wrong_are_flagged_with_the_rate_that_is(
+    qtbot: QtBot, open_window: Callable[[Loader], MainWindow], tmp_path: Path
+) -> None:
+    load = loader(StandIn(WRITTEN), tmp_path / "masks")
+    hears = (TEXT, TEXT, "the bold mouse was ready and you know it", TEXT)
+    window = open_window(lambda context: replace(load(context), listener=Listener(*hears)))  # type: ignore[arg-type]
+    state, sheet = window.studio.state, window.sheet
+    qtbot.waitUntil(lambda: state.source is not None and state.mask is not None, timeout=PATIENCE)
+    assert state.source is not None
+    assert state.source.reference == TEXT
+    state.set_options(auto_render=False)
+    choose_target(window, "angry")
+    key(window, Qt.Key.Key_K)
+    sheet.count.setValue(3)
+    rendered(qtbot, window, sheet)
+    says = [str(sheet.model.index(0, column).data(Qt.ItemDataRole.AccessibleTextRole)) for column in range(3)]
+    for said, rates in zip(says, ("WER 0 %  heard 0 %", "WER 0 %  heard 33 %", "WER 44 %  heard 0 %"), strict=True):
+        assert rates in said.replace("\N{NO-BREAK SPACE}", " ")
+    danger = QColor(theme.current().danger).name()
+    table = sheet.table
+    for column, flag in enumerate((None, "heard 33 %", "WER 44 %")):
+        cell = table.visualRect(sheet.model.index(0, column))
+        assert [text for text, colour in painted(table, cell) if colour == danger] == ([flag] if flag else [])
+
+
+def painted(table: QWidget, part: QRect) -> list[tuple[str, str]]:
+    """The words that a part of a table paints, with their colours."""
+    drawing = QBuffer()
+    generator = QSvgGenerator()
+    generator.setOutputDevice(drawing)
+    painter = QPainter(generator)
+    table.viewport().render(painter, QPoint(), QRegion(part))  # type: ignore[attr-defined]
+    painter.end()
+    words = ElementTree.fromstring(bytes(drawing.data().data())).iter("{http://www.w3.org/2000/svg}text")
+    return [
+        ("".join(each.itertext()).strip().replace("\N{NO-BREAK SPACE}", " "), each.get("fill", "")) for each in words
+    ]
 
 
 def test_arrows_move_and_enter_keeps_a_cell_once(qtbot: QtBot, window: MainWindow, sheet: SheetDialog) -> None:

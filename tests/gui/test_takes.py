@@ -7,7 +7,7 @@ from dataclasses import replace
 from weakref import ref
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
@@ -114,6 +114,39 @@ def test_a_note_is_typed_kept_and_left(window: MainWindow, takes: list[ShownTake
     click_row(window, takes[0])
     assert takes[2].take.note == "kept on leaving"
     assert note.text() == ""
+
+
+def test_every_note_is_seen_in_its_line(qtbot: QtBot, window: MainWindow, takes: list[ShownTake]) -> None:
+    view, model = window.library.takes, window.library.takes.takes_model
+
+    def rect(row: int) -> QRect:
+        return view.visualRect(model.index(row))
+
+    def inked(row: int) -> int:
+        """How many pixels of the row's fourth line are not its ground."""
+        image = view.viewport().grab(view.delegate.note_box(rect(row))).toImage()
+        ground = image.pixelColor(0, 0)
+        places = ((x, y) for x in range(image.width()) for y in range(image.height()))
+        return sum(image.pixelColor(x, y) != ground for x, y in places)
+
+    plain = rect(0).height()
+    click_row(window, takes[3])
+    for number, note in ((0, "too flat"), (2, "the one " * 20)):
+        window.studio.state.mark_take(takes[number], note=note)
+    qtbot.waitUntil(lambda: rect(2).height() > plain, timeout=PATIENCE)
+    assert [rect(row).height() for row in range(4)] == [plain + 16, plain, plain + 16, plain]
+    assert view.selected_takes == [takes[3]], "it is seen though another take is selected"
+    short, long = inked(0), inked(2)
+    assert short > 40
+    assert long > 3 * short
+    assert view.horizontalScrollBar().maximum() == 0, "a long one is elided"
+    assert str(model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)).endswith("note: too flat")
+    assert "note" not in str(model.index(1).data(Qt.ItemDataRole.AccessibleTextRole))
+    help_ = str(model.index(2).data(Qt.ItemDataRole.ToolTipRole))
+    assert " ".join(help_.split()).endswith("the one " * 19 + "the one")
+    assert max(map(len, help_.splitlines()[-3:])) <= 72
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: rect(2).height() == plain, timeout=PATIENCE)
 
 
 def test_finding_filtering_sorting_and_grouping(window: MainWindow, takes: list[ShownTake]) -> None:

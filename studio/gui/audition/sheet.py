@@ -40,7 +40,7 @@ from studio.gui.state import StudioState
 from studio.gui.widgets.layout import ElidedLabel, explain, small
 from studio.gui.widgets.progress import ThinBar
 from studio.gui.widgets.toggles import Segments
-from studio.gui.words import flags_help, take_wer
+from studio.gui.words import flags_help, take_wer, wrong_wer
 
 HOVER_MILLISECONDS = 200
 """How long the mouse rests on a cell before it plays."""
@@ -118,14 +118,14 @@ class CellDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(box, 4, 4)
         self._wave(painter, cell, box.adjusted(4, 18, -4, -4), colours)
         painter.setFont(theme.font(theme.SMALL_PX))
-        text, wrong = take_wer(cell.take)
+        wrong = wrong_wer(cell.take)
         top = QRectF(box.left() + 6, box.top() + 2, box.width() - 12, 16)
         painter.setPen(QColor(colours.text))
         if cell.take.judged:
             painter.drawText(top, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, percent(judged))
         if wrong or cell.take.flags:
             painter.setPen(QColor(colours.danger if wrong else colours.warning))
-            note = text.split("  ")[0] if wrong else str(cell.take.flags[0])
+            note = wrong or str(cell.take.flags[0])
             painter.drawText(top, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, note)
         painter.restore()
 

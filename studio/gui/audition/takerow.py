@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QMouseEvent, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from studio.emotions import COLOURS, EMOTIONS, INITIALS
@@ -18,6 +18,9 @@ from studio.gui.widgets.toggles import paint_badge
 from studio.gui.words import take_flags, take_measures
 
 ROW_HEIGHT = 60
+NOTE_HEIGHT = 16
+"""How much higher a row with a note is."""
+
 TITLE_HEIGHT = 24
 STARS = 5
 STAR_WIDTH = 13
@@ -34,6 +37,8 @@ class TakeRole:
 class TakeDelegate(QStyledItemDelegate):
     """Paints a take in three short lines: name and stars, what changed and the judge, words or flags and lanes.
 
+    A note is a fourth, over the whole width.
+
     ``assign_asked`` and ``rate_asked`` tell of clicks on A, B and the stars.
     """
 
@@ -47,9 +52,15 @@ class TakeDelegate(QStyledItemDelegate):
         self._pictures: WeakKeyDictionary[ShownTake, tuple[tuple[Any, ...], QPixmap]] = WeakKeyDictionary()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        """Takes alike, titles lower."""
+        """Takes alike but for a line for the note, titles lower."""
         row: Row = index.data(TakeRole.ROW)
-        return QSize(200, TITLE_HEIGHT if row.shown is None else ROW_HEIGHT)
+        if row.shown is None:
+            return QSize(200, TITLE_HEIGHT)
+        return QSize(200, ROW_HEIGHT + (NOTE_HEIGHT if row.shown.take.note else 0))
+
+    def note_box(self, row: QRect) -> QRect:
+        """Where the note is within a row that has one."""
+        return QRect(row.left() + 10, row.top() + 56, row.width() - 20, NOTE_HEIGHT)
 
     def lane_box(self, row: QRect, lane: str) -> QRect:
         """Where the button of a lane is within a row."""
@@ -167,6 +178,10 @@ class TakeDelegate(QStyledItemDelegate):
             place.setLeft(place.left() + painter.fontMetrics().horizontalAdvance(flags) + 8)
         painter.setPen(QColor(colours.muted))
         _draw_elided(painter, place, take_measures(take))
+        if take.note:
+            painter.setFont(_slanted(painter.font()))
+            painter.setPen(QColor(colours.text))
+            _draw_elided(painter, self.note_box(box), take.note)
         self._paint_judge(painter, QRect(box.right() - 60, box.top() + 23, 54, 13), shown, colours)
         held = self._lanes_of(shown)
         for lane in TAKE_LANES:
@@ -206,6 +221,12 @@ class TakeDelegate(QStyledItemDelegate):
         painter.setFont(theme.font(theme.SMALL_PX, bold=True))
         painter.setPen(QColor(colours.window) if held else QColor(colours.lane(lane)))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, lane)
+
+
+def _slanted(font: QFont) -> QFont:
+    result = QFont(font)
+    result.setItalic(True)
+    return result
 
 
 def _draw_elided(painter: QPainter, box: QRect, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from studio.gui.words import flags_help, take_wer
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_TAKES = "Every render is kept here as a take.\nChoose a target emotion to make the first."
+_NOTE_COLUMNS = 72
 _NONE_FITS = "No take fits the filter.\nClear it to see all {count}."
 
 
@@ -80,7 +82,8 @@ class TakesModel(QAbstractListModel):
         if role == Qt.ItemDataRole.EditRole:
             return row.shown.take.name
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return describe(row.shown)
+            note = row.shown.take.note
+            return f"{describe(row.shown)}, note: {note}" if note else describe(row.shown)
         if role == Qt.ItemDataRole.ToolTipRole:
             return take_help(row.shown)
         return None
@@ -261,7 +264,8 @@ def take_help(shown: ShownTake) -> str:
         f"naturalness {take.naturalness:.1f} of 5" if take.naturalness is not None else "",
         f"voice {take.similarity:.2f}" if take.similarity is not None else "",
     ]
-    lines = (describe(shown), judged_help(shown), ", ".join(filter(None, measured)), flags_help(take), take.note)
+    note = textwrap.fill(take.note, _NOTE_COLUMNS)
+    lines = (describe(shown), judged_help(shown), ", ".join(filter(None, measured)), flags_help(take), note)
     return "\n".join(filter(None, lines))
 
 

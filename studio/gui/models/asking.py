@@ -30,7 +30,9 @@ class ModelDialogs(QObject):
         if self.models is None:
             from studio.gui.models.dialog import ModelsDialog
 
-            self.models = ModelsDialog(studio.keeper, studio.downloads, studio.decisions, self._window)
+            self.models = ModelsDialog(
+                studio.keeper, studio.downloads, studio.decisions, studio.environments, self._window
+            )
         self.models.refresh()
         studio.decisions.read()
         self.models.show()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget, QWizardPage
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget, QWizardPage
 
-from studio.gui.widgets.layout import small, tight
+from studio.gui.widgets.layout import scrolling, small, tight
 from studio.gui.widgets.notices import Notice, NoticeBar
 
 
@@ -39,7 +38,7 @@ class Page(QWizardPage):
         layout.addWidget(says)
         layout.addWidget(self.notices)
         layout.addSpacing(4)
-        layout.addWidget(_scrolling(content) if scrolls else content, 1)
+        layout.addWidget(scrolling(content) if scrolls else content, 1)
         layout.addWidget(self.missing)
         self.completeChanged.connect(self.show_missing)
 
@@ -61,12 +60,3 @@ class Page(QWizardPage):
 
     def recolour(self) -> None:
         """Draw icons and charts in the colours of the scheme in use."""
-
-
-def _scrolling(content: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidget(content)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return area

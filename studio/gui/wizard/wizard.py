@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget, QWizard
 
 from studio.gui import theme
 from studio.gui.clips import ClipPlayer
-from studio.gui.playback import Playback
+from studio.gui.studio import Studio
 from studio.gui.theme import Theme
 from studio.gui.widgets.notices import Notice
 from studio.gui.wizard.check_page import CheckPage
@@ -21,7 +21,6 @@ from studio.gui.wizard.page import Page
 from studio.gui.wizard.review_page import ReviewPage
 from studio.gui.wizard.run_page import RunPage
 from studio.gui.wizard.save_page import SavePage
-from studio.gui.wizard.search import Search
 from studio.gui.wizard.settings_page import SettingsPage
 
 _STEPS_WIDTH = 184
@@ -46,9 +45,9 @@ class FindNeurons(QWizard):
     closed = Signal()
     stayed = Signal()
 
-    def __init__(self, search: Search, playback: Playback, player: ClipPlayer, theme_: Theme, parent: QWidget) -> None:
+    def __init__(self, studio: Studio, player: ClipPlayer, theme_: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self._search = search
+        self._search = search = studio.search
         self._closing = False
         self._question: QMessageBox | None = None
         self.player = player
@@ -59,7 +58,7 @@ class FindNeurons(QWizard):
         self.setOption(QWizard.WizardOption.NoCancelButtonOnLastPage, False)
         self.dataset = DatasetPage(search)
         self.check = CheckPage(search)
-        self.model = ModelPage(search)
+        self.model = ModelPage(search, studio.downloads, studio.decisions)
         self.settings = SettingsPage(search)
         self.run = RunPage(search, player)
         self.review = ReviewPage(search, player)

@@ -16,8 +16,9 @@ from studio.gui import loading
 from studio.gui.loading import Loaded
 from studio.gui.main_window import MainWindow
 from studio.gui.measuring import Measurer
+from studio.gui.models.card import ModelCard
 from studio.gui.models.consent import ConsentDialog
-from studio.gui.models.dialog import ModelCard, ModelsDialog
+from studio.gui.models.dialog import ModelsDialog
 from studio.gui.models.place import Place
 from studio.lalm import catalog
 from studio.lalm.consent import granted
@@ -85,9 +86,9 @@ def test_download_by_key_cancel_and_go_on(
     shown = card(window, qtbot)
     shown.fetch.setFocus()
     qtbot.keyClick(shown.fetch, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: shown.bar.share == 0.5)
-    assert shown.bar.isVisible()
-    assert shown.share.text().startswith("50")
+    qtbot.waitUntil(lambda: shown.progress.bar.share == 0.5)
+    assert shown.progress.isVisible()
+    assert shown.progress.share.text().startswith("50")
     other = opened(window, qtbot).cards["qwen2.5-omni-7b"]
     assert not other.fetch.isEnabled()
     assert "Another model" in other.fetch.toolTip()

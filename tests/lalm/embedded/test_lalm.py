@@ -299,6 +299,8 @@ def test_an_intensity_curve_is_followed_token_by_token(model: SpeechLALM, line: 
     full, baseline = made(None), made(None, strength=0.0)
     assert np.array_equal(made(Automation(((0.0, 1.0),))).speech_tokens, full.speech_tokens)
     assert np.array_equal(made(Automation(((0.0, 0.0),))).audio.samples, baseline.audio.samples)
+    low, constant = made(Automation(((0.2, 0.3), (0.7, 0.3)))), made(None, strength=2.0 * 0.3)
+    assert np.array_equal(low.audio.samples, constant.audio.samples), "a level curve is a strength"
     # Rising only after the last token, it is asked for every position and is 0 at each of them.
     end = source.seconds
     unheard = made(Automation(((end + 60.0, 0.0), (end + 61.0, 1.0))))
