@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -14,7 +15,6 @@ from studio.emotions import EMOTIONS, TARGETS
 from studio.engine import JobContext
 from studio.errors import Cancelled
 from studio.esn.mask import EsnMask
-from studio.gui.loading import Loaded
 from studio.lalm.base import (
     LANGUAGE,
     AudioSink,
@@ -27,6 +27,9 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
+
+if TYPE_CHECKING:
+    from studio.gui.loading import Loaded
 
 WIDTHS = (768,) * 8
 RATE = 16_000
@@ -150,6 +153,9 @@ def make_mask(
 
 def loader(model: StandIn, folder: Path) -> Callable[[JobContext], Loaded]:
     """A loader for ``Studio`` that gives ``model`` and two masks written to ``folder``."""
+
+    # Here, because hosts of this model do without a window.
+    from studio.gui.loading import Loaded
 
     def load(context: JobContext) -> Loaded:
         masks = [folder / "CAS-5.esn.safetensors", folder / "Random-5.esn.safetensors"]

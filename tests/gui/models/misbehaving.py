@@ -1,4 +1,4 @@
-"""The real host of the embedded model, which goes wrong when a file says so: ``python -m ... FILE``.
+"""The real host of the stand-in model, which goes wrong when a file says so: ``python -m ... FILE``.
 
 The file holds ``killed``, ``garbage``, ``hung`` or ``memory`` (in the middle of the next render) or ``version`` (at the
 next start); each happens once.
@@ -65,7 +65,7 @@ def main() -> int:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     stream: Any = Stream(outgoing, file)
-    return Host(sys.stdin.buffer, stream).serve("studio.lalm.embedded:load")
+    return Host(sys.stdin.buffer, stream).serve("tests.gui.standin:StandIn")
 
 
 if __name__ == "__main__":

@@ -22,13 +22,12 @@ from studio.lalm.entries import ENTRIES, ModelFacts
 from studio.lalm.failures import HostOutOfMemory
 from studio.lalm.hosted import HostedLALM
 from studio.lalm.options import options_of
-from studio.session.masks import fitting_masks
 from tests.gui.driving import PATIENCE, choose_target, press, wait_for_takes
 from tests.gui.models import misbehaving
-from tests.gui.standin import INFO, StandIn, loader
+from tests.gui.standin import INFO, StandIn, loader, make_mask
 
 HOSTED = ModelFacts(
-    "hosted", "Hosted", "the embedded model, badly kept", "tests.gui.models.misbehaving:load", "", ("language",),
+    "hosted", "Hosted", "the stand-in, badly kept", "tests.gui.models.misbehaving:load", "", ("language",),
     batches=True, memory={"bf16": 2, "8bit": 1}, precisions=("bf16", "8bit"),
 )  # fmt: skip
 
@@ -49,7 +48,9 @@ def lost_window(open_window: Callable[[Loader], MainWindow], qtbot: QtBot, known
 
     def load(_context: JobContext) -> Loaded:
         model = misbehaving.start(known)
-        return Loaded(model, masks=fitting_masks(model.info), name=HOSTED.name)
+        mask = known.parent / "mask.esn.safetensors"
+        make_mask().save(mask)
+        return Loaded(model, masks=[mask], name=HOSTED.name)
 
     window = open_window(load)
     state = window.studio.state

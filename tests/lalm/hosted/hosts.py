@@ -1,4 +1,4 @@
-"""Hosted adapters that go wrong on purpose, and the embedded model as one that does not."""
+"""Hosted adapters that go wrong on purpose, and models that do not; who serves one of those imports it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ import os
 import time
 from pathlib import Path
 
-from studio.lalm import embedded, minicpm_o
-from tests.lalm.guests import MiniCpmO
+from tests.gui.standin import StandIn
 
 
-class _Greedy:
-    def __init__(self):
-        self._model = embedded.load()
-        self.info = self._model.info
-
+class _Greedy(StandIn):
     def convert(self, *args, **kwargs):
         raise MemoryError("on purpose")
 
-    def close(self):
-        self._model.close()
-
 
 def talkative():
+    from studio.lalm import embedded
+
     os.write(1, b"this must not reach the pipe\n")
     return embedded.load()
 
 
 def guest():
+    from studio.lalm import minicpm_o
+    from tests.lalm.guests import MiniCpmO
+
     return minicpm_o.wrap(MiniCpmO(), "r1")
 
 
@@ -56,4 +53,4 @@ def slow_the_second_time():
     if mark.exists():
         return _Slow()
     mark.touch()
-    return embedded.load()
+    return StandIn()

@@ -25,10 +25,14 @@ from studio.lalm.failures import HostError, HostOutOfMemory
 from studio.lalm.hosted import HostedLALM, own_environment
 from studio.session.masks import default_mask, load_mask
 from studio.session.sources import open_source
+from tests.gui.standin import StandIn
 from tests.lalm.hosted import hosts
 from tests.toy import tone
 
 HOST = (sys.executable, "-m", "studio.lalm.host")
+
+STANDIN = (*HOST, "tests.gui.standin:StandIn")
+"""Where the model is no matter: it is there several times as fast as the embedded one."""
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +158,9 @@ def test_cancel_stops_and_the_host_lives_on(hosted, requests):
     assert hosted.pid == pid
 
 
-def test_what_is_left_of_a_batch_whose_callback_raised_does_not_answer_the_next(local, requests):
-    expected = local.convert(requests[:1])[0]
-    model = HostedLALM((*HOST, "studio.lalm.embedded:load"), "Embedded (hosted)")
+def test_what_is_left_of_a_batch_whose_callback_raised_does_not_answer_the_next(requests):
+    expected = StandIn().convert(requests[:1])[0]
+    model = HostedLALM(STANDIN, "Stand-in (hosted)")
     try:
         for raised in (Cancelled(), StudioError("no player")):
 
@@ -178,7 +182,7 @@ def test_an_interrupt_from_the_keyboard_reaches_this_side_alone():
         "from studio.lalm.hosted import HostedLALM\n"
         "from studio.session.sources import open_source\n"
         "clip = open_source('demo:0011_000001').clip\n"
-        "model = HostedLALM((sys.executable, '-m', 'studio.lalm.host', 'studio.lalm.embedded:load'), 'Embedded')\n"
+        "model = HostedLALM((sys.executable, '-m', 'studio.lalm.host', 'tests.gui.standin:StandIn'), 'Stand-in')\n"
         "heard = []\n"
         "signal.signal(signal.SIGINT, lambda *_: heard.append(1))\n"
         "press = lambda share: heard or os.killpg(0, signal.SIGINT)\n"
@@ -207,7 +211,7 @@ def test_starting_a_lost_host_again_can_be_cancelled(requests, tmp_path, monkeyp
 
 
 def test_a_host_that_is_lost_after_cancel_was_asked_for_is_cancelled(requests):
-    model = HostedLALM((*HOST, "studio.lalm.embedded:load"), "Embedded (hosted)")
+    model = HostedLALM(STANDIN, "Stand-in (hosted)")
     try:
 
         def stop() -> bool:
@@ -229,7 +233,7 @@ def test_what_cannot_be_converted_is_said_and_the_host_lives_on(hosted, requests
 
 
 def test_a_host_that_is_killed_or_hangs_in_mid_render_is_noticed_and_started_again(requests):
-    model = HostedLALM((*HOST, "studio.lalm.embedded:load"), "Embedded (hosted)")
+    model = HostedLALM(STANDIN, "Stand-in (hosted)")
     try:
         first = model.pid
         assert first is not None
