@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.gui.keys import ButtonKeys
-from studio.gui.widgets.layout import small, tight
+from studio.gui.widgets.layout import fit_to_screen, scrolling, small, tight
 from studio.lalm.consent import CodeOffer, in_words
 
 _DIGIT_GROUP = 32
@@ -80,10 +80,18 @@ class ConsentDialog(QDialog):
         buttons.addStretch(1)
         buttons.addWidget(self.agree)
         buttons.addWidget(self.decline)
+        content = QWidget()
+        content.setObjectName("page")
+        content.setMinimumWidth(552)
+        column = QVBoxLayout(content)
+        tight(column, 16, 16)
+        column.addWidget(self.words)
+        column.addLayout(grid)
+        column.addWidget(self.files)
+        buttons.setContentsMargins(16, 8, 16, 12)
+        buttons.setSpacing(8)
         layout = QVBoxLayout(self)
-        tight(layout, 16, 16)
-        layout.addWidget(self.words)
-        layout.addLayout(grid)
-        layout.addWidget(self.files)
+        tight(layout, 0, 0)
+        layout.addWidget(scrolling(content, hugging=True), 1)
         layout.addLayout(buttons)
-        self.setMinimumWidth(520)
+        fit_to_screen(self)

@@ -12,7 +12,7 @@ from studio.gui.models.card import ModelCard
 from studio.gui.models.decisions import Decisions
 from studio.gui.models.downloads import Downloads
 from studio.gui.models.environments import Environments
-from studio.gui.widgets.layout import heading, scrolling, small, tight
+from studio.gui.widgets.layout import fit_to_screen, heading, scrolling, small, tight
 from studio.lalm.catalog import models
 
 _SIZE = QSize(760, 680)
@@ -77,5 +77,5 @@ class ModelsDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         """As large as it wants to be, where the screen has that much room."""
         if not event.spontaneous():
-            self.resize(_SIZE.boundedTo(self.screen().availableSize() - QSize(16, 48)))
+            fit_to_screen(self, _SIZE)
         super().showEvent(event)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from studio.gui.keys import ButtonKeys
 from studio.gui.models.environments import Environments, Question, Survey
-from studio.gui.widgets.layout import explain, set_role, small, tight
+from studio.gui.widgets.layout import explain, fit_to_screen, scrolling, set_role, small, tight
 from studio.lalm.runtimes.create import Site
 from studio.lalm.runtimes.records import RuntimeRecord
 from studio.lalm.runtimes.specs import RuntimeSpec
@@ -125,7 +125,7 @@ class SetupDialog(QDialog):
         explain(self.look, not self._looking, "It is being looked at")
         reason = "It is being looked at" if self._looking else "Look first what it needs there"
         explain(self.start, self._site is not None, reason, "Download and install; it can be cancelled")
-        self.adjustSize()
+        fit_to_screen(self)
 
     def _agree(self) -> None:
         site = self._site
@@ -157,16 +157,24 @@ class SetupDialog(QDialog):
         for button in (self.look, self.start, self.close_button):
             # Enter belongs to what has the focus.
             button.setAutoDefault(False)
+        content = QWidget()
+        content.setObjectName("page")
+        content.setMinimumWidth(480)
+        column = QVBoxLayout(content)
+        tight(column, 16, 12)
+        column.addWidget(self.words)
+        column.addLayout(grid)
+        column.addWidget(self.about_host)
+        column.addWidget(self.found)
+        column.addStretch(1)
         for label in (self.words, self.about_host, self.found):
             label.setWordWrap(True)
+        buttons.setContentsMargins(16, 8, 16, 12)
+        buttons.setSpacing(8)
         layout = QVBoxLayout(self)
-        tight(layout, 16, 16)
-        layout.addWidget(self.words)
-        layout.addLayout(grid)
-        layout.addWidget(self.about_host)
-        layout.addWidget(self.found)
+        tight(layout, 0, 0)
+        layout.addWidget(scrolling(content, hugging=True), 1)
         layout.addLayout(buttons)
-        self.setMinimumWidth(480)
 
 
 def _field(name: str, placeholder: str) -> QLineEdit:

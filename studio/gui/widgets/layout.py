@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -83,9 +83,23 @@ class ElidedLabel(QLabel):
         self.setToolTip(self._whole if shown != self._whole else "")
 
 
-def scrolling(content: QWidget, *, sideways: bool = True) -> QScrollArea:
-    """An area without a frame that shows ``content`` at its width, and scrolls; the keys are the content's."""
-    area = QScrollArea()
+class _Hugging(QScrollArea):
+    """Asks for all the room its content would take."""
+
+    def sizeHint(self) -> QSize:
+        """The content's."""
+        content = self.widget()
+        width = max(content.minimumWidth(), content.sizeHint().width())
+        height = content.heightForWidth(width) if content.hasHeightForWidth() else content.sizeHint().height()
+        return QSize(width, height)
+
+
+def scrolling(content: QWidget, *, sideways: bool = True, hugging: bool = False) -> QScrollArea:
+    """An area without a frame that shows ``content`` at its width, and scrolls; the keys are the content's.
+
+    ``hugging``: it asks for all the room that ``content`` would take, for :func:`fit_to_screen`.
+    """
+    area = _Hugging() if hugging else QScrollArea()
     area.setWidget(content)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
@@ -93,6 +107,17 @@ def scrolling(content: QWidget, *, sideways: bool = True) -> QScrollArea:
     if not sideways:
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return area
+
+
+def fit_to_screen(dialog: QWidget, wanted: QSize | None = None) -> None:
+    """Make a dialog as large as ``wanted``, or as its content wants to be, where the screen has that much room."""
+    frame = QSize(16, 48)
+    for area in dialog.findChildren(_Hugging):
+        # What is in it may have changed, of which an area tells nobody.
+        area.updateGeometry()
+    layout = dialog.layout()
+    hint = wanted or (dialog.sizeHint() if layout is None else layout.totalSizeHint())
+    dialog.resize(hint.boundedTo(dialog.screen().availableSize() - frame))
 
 
 def tight(layout: QBoxLayout, margin: int = 0, spacing: int = 8) -> None:
