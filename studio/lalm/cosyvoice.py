@@ -39,7 +39,7 @@ from studio.lalm.base import (
     never,
     no_progress,
 )
-from studio.lalm.guest import LISTENING_RATE, listen, seeded
+from studio.lalm.guest import LISTENING_RATE, listen, seeded, speaks_for_itself
 from studio.lalm.passes import Passes, find
 from studio.lalm.steerable import COSYVOICE_OUTPUT, Site
 
@@ -275,9 +275,9 @@ class CosyVoiceLALM:
 
     def _make_seeded(self, token: Tensor, *args: Any, **kwargs: Any) -> Any:
         problem = self._problem
-        if isinstance(problem, Cancelled | StudioError | torch.OutOfMemoryError):
-            raise problem
         if problem is not None:
+            if speaks_for_itself(problem):
+                raise problem
             raise StudioError(f"{TITLE} failed while writing speech: {type(problem).__name__}: {problem}") from problem
         if not token.numel():
             raise StudioError(f"{TITLE} wrote no speech token; try another seed or weaker steering.")

@@ -238,6 +238,15 @@ def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:
     return np.asarray(resample_poly(samples, to // common, rate // common), dtype=np.float32)
 
 
+def speaks_for_itself(error: BaseException) -> bool:
+    """Whether an error is raised as it is: cancelled, a sentence already, no memory, or one of the device.
+
+    After a CUDA error nothing computes any more in this process, so its host has to end, which a StudioError would not
+    make it do. (torch.OutOfMemoryError, another name of this one, came with torch 2.5: runtimes pin 2.3 and 2.4.)
+    """
+    return isinstance(error, Cancelled | StudioError | torch.cuda.OutOfMemoryError) or "CUDA error" in str(error)
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Draw from generators that start at ``seed``, on the CPU and ``device``; they are afterwards what they were."""

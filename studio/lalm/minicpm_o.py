@@ -18,11 +18,20 @@ import numpy.typing as npt
 import torch
 
 from studio.audio.clip import FloatArray
-from studio.errors import Cancelled, StudioError
+from studio.errors import StudioError
 from studio.esn.automation import Automation
 from studio.lalm import assignment, remote_code, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest, CurveUnit, ModelInfo
-from studio.lalm.guest import LISTENING_RATE, SPEAKING_RATE, GuestLALM, Spoken, config_digest, described, seeded
+from studio.lalm.guest import (
+    LISTENING_RATE,
+    SPEAKING_RATE,
+    GuestLALM,
+    Spoken,
+    config_digest,
+    described,
+    seeded,
+    speaks_for_itself,
+)
 from studio.lalm.pace import Following, in_words, on_the_clock
 from studio.lalm.passes import Passes, Site, find, tap
 
@@ -123,8 +132,8 @@ class MiniCpmO:
         error = self._error
         if error is None:
             return
-        if isinstance(error, Cancelled | StudioError | torch.OutOfMemoryError) or "CUDA error" in str(error):
-            raise error  # after an error of the device nothing computes any more: the host has to end
+        if speaks_for_itself(error):
+            raise error
         if self._sites[LANGUAGE].passes.count >= MAX_TEXT_TOKENS:
             # Its code cannot speak a text that the limit cut off: the last token has no hidden state.
             raise StudioError(

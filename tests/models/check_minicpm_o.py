@@ -101,7 +101,7 @@ class StandInVocoder:
         yield {"tts_speech": (0.2 * torch.sin(2 * torch.pi * phase) + 0.01 * torch.randn(len(phase)))[None]}
 
 
-def build(code: Path, folder: Path) -> Any:
+def build(code: Path, folder: Path, dtype: torch.dtype) -> Any:
     """The tiny model, saved and loaded from ``folder`` like a checkpoint."""
     # Named by the code for another make of accelerator; transformers looks for it before it runs a line.
     sys.modules["flag_gems"] = ModuleType("flag_gems")
@@ -115,6 +115,7 @@ def build(code: Path, folder: Path) -> Any:
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=True)
     model = AutoModel.from_config(config, trust_remote_code=True, attn_implementation="sdpa").eval()
     small_random(model)
+    model.to(dtype)
     config._name_or_path = model.config._name_or_path = str(folder)
     model.tts.audio_tokenizer = StandInVocoder()
     return model
@@ -220,19 +221,22 @@ def main() -> None:
     """Print what ran and how it ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--code", type=Path, required=True)
-    code = parser.parse_args().code
+    parser.add_argument("--bf16", action="store_true", help="as the real one is loaded; fp32 without")
+    asked = parser.parse_args()
+    code, dtype = asked.code, torch.bfloat16 if asked.bf16 else torch.float32
     report = Report("torch", "transformers", "minicpmo-utils", "librosa", "soundfile", "numpy")
     minicpm_o.MAX_TEXT_TOKENS = TEXT_TOKENS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = build(code, folder)
+        model = build(code, folder, dtype)
         try:
             minicpm_o.load(folder, agreed=None, device="cpu")
             report.check("without consent nothing is loaded", False)
         except StudioError as problem:
             report.check(f"without consent nothing is loaded: {problem}", "agree" in str(problem))
         lalm = minicpm_o.wrap(model, remote_code.revision(folder, remote_code.code_digest(folder)))
-        print(f"{type(model).__module__}.{type(model).__qualname__}, revision {lalm.info.revision}, {lalm.info.gates}")
+        print(f"{type(model).__module__}.{type(model).__qualname__} in {dtype}, revision {lalm.info.revision}")
+        print(lalm.info.gates)
         guest = lalm._guest
         end_text(model, guest.sites[LANGUAGE].passes)
         forced = end_speech(model, guest.sites[SYNTHESIS].passes)
@@ -251,7 +255,7 @@ def main() -> None:
         )
     print("the ends of text and speech were forced, since random weights find none")
     report.did_not_run(
-        "real weights", "the vocoder (a tone per token stood in)", "CUDA, bf16", "the vision tower (not built)"
+        "real weights", "the vocoder (a tone per token stood in)", "CUDA", "the vision tower (not built)"
     )
     report.leave()
 
