@@ -10,12 +10,11 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from studio.gui.keys import ButtonKeys
-from studio.gui.widgets.layout import fit_to_screen, scrolling, small, tight
+from studio.gui.widgets.layout import body_of, fit_to_screen, small
 from studio.lalm.consent import CodeOffer, in_words
 
 _DIGIT_GROUP = 32
@@ -80,18 +79,8 @@ class ConsentDialog(QDialog):
         buttons.addStretch(1)
         buttons.addWidget(self.agree)
         buttons.addWidget(self.decline)
-        content = QWidget()
-        content.setObjectName("page")
-        content.setMinimumWidth(552)
-        column = QVBoxLayout(content)
-        tight(column, 16, 16)
+        column = body_of(self, buttons, 552)
         column.addWidget(self.words)
         column.addLayout(grid)
         column.addWidget(self.files)
-        buttons.setContentsMargins(16, 8, 16, 12)
-        buttons.setSpacing(8)
-        layout = QVBoxLayout(self)
-        tight(layout, 0, 0)
-        layout.addWidget(scrolling(content, hugging=True), 1)
-        layout.addLayout(buttons)
         fit_to_screen(self)

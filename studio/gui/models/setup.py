@@ -11,13 +11,12 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from studio.gui.keys import ButtonKeys
 from studio.gui.models.environments import Environments, Question, Survey
-from studio.gui.widgets.layout import explain, fit_to_screen, scrolling, set_role, small, tight
+from studio.gui.widgets.layout import body_of, explain, fit_to_screen, set_role, small
 from studio.lalm.runtimes.create import Site
 from studio.lalm.runtimes.records import RuntimeRecord
 from studio.lalm.runtimes.specs import RuntimeSpec
@@ -157,11 +156,7 @@ class SetupDialog(QDialog):
         for button in (self.look, self.start, self.close_button):
             # Enter belongs to what has the focus.
             button.setAutoDefault(False)
-        content = QWidget()
-        content.setObjectName("page")
-        content.setMinimumWidth(480)
-        column = QVBoxLayout(content)
-        tight(column, 16, 12)
+        column = body_of(self, buttons, 480)
         column.addWidget(self.words)
         column.addLayout(grid)
         column.addWidget(self.about_host)
@@ -169,12 +164,6 @@ class SetupDialog(QDialog):
         column.addStretch(1)
         for label in (self.words, self.about_host, self.found):
             label.setWordWrap(True)
-        buttons.setContentsMargins(16, 8, 16, 12)
-        buttons.setSpacing(8)
-        layout = QVBoxLayout(self)
-        tight(layout, 0, 0)
-        layout.addWidget(scrolling(content, hugging=True), 1)
-        layout.addLayout(buttons)
 
 
 def _field(name: str, placeholder: str) -> QLineEdit:

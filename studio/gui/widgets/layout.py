@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -86,20 +87,24 @@ class ElidedLabel(QLabel):
 class _Hugging(QScrollArea):
     """Asks for all the room its content would take."""
 
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self._content = content
+
     def sizeHint(self) -> QSize:
         """The content's."""
-        content = self.widget()
+        content = self._content
         width = max(content.minimumWidth(), content.sizeHint().width())
         height = content.heightForWidth(width) if content.hasHeightForWidth() else content.sizeHint().height()
         return QSize(width, height)
 
 
-def scrolling(content: QWidget, *, sideways: bool = True, hugging: bool = False) -> QScrollArea:
-    """An area without a frame that shows ``content`` at its width, and scrolls; the keys are the content's.
+def scrolling(content: QWidget, *, sideways: bool = True) -> QScrollArea:
+    """An area without a frame that shows ``content`` at its width, and scrolls; the keys are the content's."""
+    return _fill(QScrollArea(), content, sideways=sideways)
 
-    ``hugging``: it asks for all the room that ``content`` would take, for :func:`fit_to_screen`.
-    """
-    area = _Hugging() if hugging else QScrollArea()
+
+def _fill(area: QScrollArea, content: QWidget, *, sideways: bool = True) -> QScrollArea:
     area.setWidget(content)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
@@ -107,6 +112,22 @@ def scrolling(content: QWidget, *, sideways: bool = True, hugging: bool = False)
     if not sideways:
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return area
+
+
+def body_of(dialog: QWidget, foot: QBoxLayout, width: int) -> QVBoxLayout:
+    """The column of a dialog's content, at least so wide, above ``foot``; it scrolls where the screen is too small."""
+    content = QWidget()
+    content.setObjectName("page")
+    content.setMinimumWidth(width)
+    column = QVBoxLayout(content)
+    tight(column, 16, 12)
+    foot.setContentsMargins(16, 8, 16, 12)
+    foot.setSpacing(8)
+    layout = QVBoxLayout(dialog)
+    tight(layout, 0, 0)
+    layout.addWidget(_fill(_Hugging(content), content), 1)
+    layout.addLayout(foot)
+    return column
 
 
 def fit_to_screen(dialog: QWidget, wanted: QSize | None = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox, QPushButton
+from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.errors import Cancelled, StudioError
@@ -284,7 +284,8 @@ def test_every_control_is_named_reached_by_key_and_says_why_it_is_disabled(windo
     assert len(set(names)) == len(names)
     for each in controls:
         assert each.isEnabled() or each.toolTip(), each.accessibleName()
-    reached, first = [], dialog.cards[SMALL].fetch
+    reached: list[QWidget] = []
+    first = dialog.cards[SMALL].fetch
     first.setFocus()
     while not reached or dialog.focusWidget() is not first:
         reached.append(dialog.focusWidget())
