@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from studio.esn.activity import EmotionActivity, GateActivity
-from studio.pipelines.drawing import STATISTICS, Drawing, load_drawing
-from studio.pipelines.evidence import held
+from studio.esn.errors import StatisticsError
+from studio.pipelines.drawing import STATISTICS, Drawing, counts_in, load_drawing
 from studio.pipelines.records import Attempt
 
 
@@ -39,4 +39,4 @@ def _summed(drawing: Drawing) -> EmotionActivity:
 
 
 def _shard(folder: Path, success: Attempt) -> GateActivity:
-    return held(EmotionActivity.load(folder / str(success.shard)).by_emotion, folder, success)
+    return counts_in(EmotionActivity.load(folder / str(success.shard)).by_emotion, folder, success)

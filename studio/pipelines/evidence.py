@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from studio.esn.errors import StatisticsError
 from studio.esn.statistics import EmotionStatistics, GateStatistics
-from studio.pipelines.drawing import STATISTICS, Drawing, drawing_of, load_drawing
+from studio.pipelines.drawing import STATISTICS, Drawing, counts_in, drawing_of, load_drawing
 from studio.pipelines.records import Attempt
-
-Held = TypeVar("Held")
 
 
 def load_job_statistics(
@@ -39,15 +37,7 @@ def sum_of(folder: Path, successes: Iterable[Attempt]) -> GateStatistics:
 
 def load_shard(folder: Path, success: Attempt) -> GateStatistics:
     """The counts of one conversion; raises StatisticsError when they are damaged."""
-    return held(EmotionStatistics.load(folder / str(success.shard)).by_emotion, folder, success)
-
-
-def held(by_emotion: Mapping[str, Held], folder: Path, success: Attempt) -> Held:
-    """What a conversion's shard holds for its emotion; raises StatisticsError when that is nothing."""
-    found = by_emotion.get(success.emotion)
-    if found is None:
-        raise StatisticsError(f"'{folder / str(success.shard)}' holds no counts for {success.emotion}.")
-    return found
+    return counts_in(EmotionStatistics.load(folder / str(success.shard)).by_emotion, folder, success)
 
 
 def _sum_drawn(drawing: Drawing) -> EmotionStatistics:
