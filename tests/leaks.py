@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -16,6 +17,7 @@ _GRACE = 2.0
 
 _TASKS = Path("/proc/self/task")
 _FAILED = pytest.StashKey[bool]()
+_KEPT: WeakSet[Any] = WeakSet()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -25,6 +27,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.when != "teardown" and report.failed:
         item.stash[_FAILED] = True
     return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept() -> None:
+    """Spare the collector what is there before a module's tests: after most of them it looks through all that is not.
+
+    Modules of torch among it are remembered: tests may leave hooks on them as well.
+    """
+    gc.collect()
+    _KEPT.update(_torch_modules())
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -94,16 +107,23 @@ def _leaked_hooks(first: int) -> list[str]:
 
 
 def _hooks_since(first: int) -> list[str]:
-    from torch.nn import Module
-
     found = []
-    # By type, not isinstance: that asks some of torch's objects for their class, and they answer with a warning.
-    for module in [thing for thing in gc.get_objects() if issubclass(type(thing), Module)]:
+    for module in [*_KEPT, *_torch_modules()]:
         hooks = {**module._forward_hooks, **module._forward_pre_hooks}
         # transformers keeps its own output recorders on a model for good.
         kept = [h for key, h in hooks.items() if key >= first and not _module_of(h).startswith("transformers.")]
         found += [f"hook {_module_of(hook)} on {type(module).__name__}" for hook in kept]
     return found
+
+
+def _torch_modules() -> list[Any]:
+    """Modules of torch that the collector looks at."""
+    if "torch" not in sys.modules:
+        return []
+    from torch.nn import Module
+
+    # By type, not isinstance: that asks some of torch's objects for their class, and they answer with a warning.
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), Module)]
 
 
 def _module_of(hook: Any) -> str:

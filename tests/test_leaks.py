@@ -10,6 +10,7 @@ import torch
 from PySide6.QtWidgets import QWidget
 
 kept = []
+before = torch.nn.Bilinear(1, 1, 1)
 stop = threading.Event()
 
 def test_thread():
@@ -22,6 +23,9 @@ def test_hook():
     layer = torch.nn.Linear(1, 1)
     layer.register_forward_hook(lambda *_: None)
     kept.append(layer)
+
+def test_hook_on_what_was_there():
+    before.register_forward_hook(lambda *_: None)
 
 def test_end():
     stop.set()
@@ -71,9 +75,10 @@ def inner(pytester: pytest.Pytester) -> pytest.Pytester:
 def test_each_leak_fails_its_test(inner: pytest.Pytester) -> None:
     inner.makepyfile(LEAKY)
     result = inner.runpytest_subprocess("-p", "no:cacheprovider")
-    result.assert_outcomes(passed=4, errors=3)
+    result.assert_outcomes(passed=5, errors=4)
     result.stdout.fnmatch_lines(
-        ["*leaked thread 'stray'", "*leaked widget QWidget*", "*leaked hook *on Linear*"], consecutive=False
+        ["*leaked thread 'stray'", "*leaked widget QWidget*", "*leaked hook *on Linear*", "*on Bilinear*"],
+        consecutive=False,
     )
 
 

@@ -7,6 +7,7 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,7 @@ import soundfile
 from studio.atomic import reason, replace_bytes
 from studio.audio.clip import Clip, FloatArray
 from studio.audio.containers import ForgivingReader, is_cut_short, looks_like_audio
+from studio.audio.room import Room
 from studio.audio.transcode import NoDecoderError, UndecodableError, decoded, is_mpeg4
 from studio.errors import StudioError
 from studio.signals import held
@@ -28,6 +30,9 @@ SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", "
 
 LOWEST_RATE = 4_000
 HIGHEST_RATE = 384_000
+
+READS_FILES = os.name == "posix"
+"""Whether libsndfile reads files by itself: through Python it waits for the interpreter at every few kilobytes."""
 
 _CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "MP3", "OGG", "AIFF", "AU", "CAF"}
 _BLOCK_FRAMES = 1 << 16
@@ -138,12 +143,13 @@ def open_sound(
 @contextmanager
 def _open(file: Path, content: Path, max_seconds: float | None, taker: str) -> Iterator[Sound]:
     """Open what libsndfile reads from ``content``; whatever is wrong is said of ``file``."""
-    with content.open("rb") as stream:
+    with content.open("rb", buffering=0) as stream:
         known = False
         try:
             known = looks_like_audio(stream)
             with held():
-                opened = soundfile.SoundFile(ForgivingReader(stream))
+                source = stream.fileno() if READS_FILES else ForgivingReader(stream)
+                opened = soundfile.SoundFile(source, closefd=False)
             with opened as sound:
                 yield Sound(file, stream, sound, max_seconds, taker, is_excerpt=content != file)
         except (soundfile.SoundFileError, _UnreadableError) as error:
@@ -167,20 +173,16 @@ def load_clip(
     ``arrived`` may raise to give up. Raises AudioFileError as ``open_sound`` does, and what ``arrived`` raises.
     """
     name = Path(path).stem
-    with open_sound(path, max_seconds, taker) as sound:
-        pieces: list[FloatArray] = []
-        filled = 0
+    with open_sound(path, max_seconds, taker) as sound, ThreadPoolExecutor(1) as helper:
+        rooms: list[Room] = []
         # Mixed down as they come: many channels do not decide how much memory is taken.
         for block in map(_mono, sound.blocks()):
-            if not pieces or filled + len(block) > len(pieces[-1]):
-                pieces[-1:] = [piece[:filled] for piece in pieces[-1:]]
-                pieces.append(np.empty(max(min(sound.frames, _PIECE_FRAMES), len(block)), np.float32))
-                filled = 0
-            pieces[-1][filled : filled + len(block)] = block
-            filled += len(block)
-            if arrived is not None and len(pieces) == 1:
-                arrived(Clip(pieces[0][:filled], sound.rate, name), sound.frames / sound.rate)
-        pieces[-1] = pieces[-1][:filled]
+            if not rooms or not rooms[-1].takes(len(block)):
+                rooms.append(Room(max(min(sound.frames, _PIECE_FRAMES), len(block)), helper))
+            rooms[-1].append(block)
+            if arrived is not None and len(rooms) == 1:
+                arrived(Clip(rooms[0].samples, sound.rate, name), sound.frames / sound.rate)
+        pieces = [room.samples for room in rooms]
         return Clip(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), sound.rate, name)
 
 

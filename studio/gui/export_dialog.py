@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -29,6 +28,7 @@ from studio.gui.export_choices import ALL, SELECTED, STARRED, Choices, load_choi
 from studio.gui.export_signing import SigningFields, chooser
 from studio.gui.exports import Exports
 from studio.gui.shown import ShownTake
+from studio.gui.widgets.decimals import DecimalBox
 from studio.gui.widgets.layout import explain, small
 from studio.gui.widgets.progress import ThinBar
 from studio.gui.widgets.toggles import Segments
@@ -136,7 +136,7 @@ class ExportDialog(QDialog):
             self.rate.addItem(f"{rate / 1000:g} kHz" if rate else "As rendered", rate)
         self.levelled = QCheckBox("Bring to")
         self.levelled.setToolTip("One gain per take, by ITU-R BS.1770; no peak goes above \u22121 dBTP")
-        self.loudness = QDoubleSpinBox()
+        self.loudness = DecimalBox()
         self.loudness.setRange(QUIETEST_LUFS, LOUDEST_LUFS)
         self.loudness.setDecimals(1)
         self.loudness.setSuffix(" LUFS")

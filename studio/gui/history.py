@@ -80,12 +80,12 @@ class History(QObject):
             state.set_steer(with_values(state.steer, values))
         self._panel = panel_values(self._state.steer, self._state.mask)
 
-    def restore_transcript(self, drawing: Drawing, reference: str | None) -> None:
-        """Set the transcript of a recording, if that one is open."""
+    def restore_transcript(self, drawing: Drawing, reference: str | None, read: bool) -> None:
+        """Set the transcript of a recording, if that one is open, as typed or as the model read it."""
         source = self._state.source
         if source is not None and source.drawing.clip is drawing.clip:
             with self._quietly():
-                self._state.set_reference(reference)
+                self._state.set_reference(reference, read=read)
 
     def restore_region(
         self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None]
@@ -205,7 +205,8 @@ class History(QObject):
         elif now.drawing.clip is not before.drawing.clip:
             self.stack.push(RegionStep(self, before, now, curve, self._held()))
         elif before.reference != now.reference and not self._read():
-            self.stack.push(TranscriptStep(self, now.drawing, before.reference, now.reference))
+            transcripts = (before.reference, before.read), (now.reference, now.read)
+            self.stack.push(TranscriptStep(self, now.drawing, *transcripts))
 
     def _note_closing(self, source: Source) -> None:
         if not self._applying:

@@ -26,6 +26,9 @@ _PANEL = 1
 
 Curve = tuple[Point, ...] | None
 
+Transcript = tuple[str | None, bool]
+"""A transcript, if any, and whether the model read it."""
+
 
 class _Step(QUndoCommand):
     """One entry; it was done already when it is pushed."""
@@ -83,18 +86,18 @@ class PanelStep(_Step):
 class TranscriptStep(_Step):
     """The transcript of a recording."""
 
-    def __init__(self, history: History, drawing: Drawing, first: str | None, second: str | None) -> None:
+    def __init__(self, history: History, drawing: Drawing, first: Transcript, second: Transcript) -> None:
         super().__init__(history, "transcript")
         # With the drawing a recording that was closed comes back as the same one, not as one read anew.
         self._drawing, self._first, self._second = drawing, first, second
 
     def undo(self) -> None:
         """Take it back."""
-        self.history.restore_transcript(self._drawing, self._first)
+        self.history.restore_transcript(self._drawing, *self._first)
 
     def again(self) -> None:
         """Do it once more."""
-        self.history.restore_transcript(self._drawing, self._second)
+        self.history.restore_transcript(self._drawing, *self._second)
 
 
 class MarkStep(_Step):

@@ -37,12 +37,12 @@ class Playback(QObject):
     outputs_changed = Signal()
     _ended = Signal()
 
-    def __init__(self, state: StudioState, axis: TimeAxis, worker: EngineThread, chores: EngineThread) -> None:
+    def __init__(self, state: StudioState, axis: TimeAxis, worker: EngineThread, measurer: EngineThread) -> None:
         super().__init__()
         self._state = state
         self._axis = axis
         self._worker = worker
-        self._chores = chores
+        self._measurer = measurer
         self._ended.connect(self._stop_following, Qt.ConnectionType.QueuedConnection)
         self.player = Player(self._ended.emit)
         self.reason: str | None = STARTING
@@ -246,7 +246,7 @@ class Playback(QObject):
         }:
             return
         self._measured = clips
-        self._chores.submit("gains", lambda _context: matched_gains(clips), self._state.set_gains)
+        self._measurer.submit("gains", lambda _context: matched_gains(clips), self._state.set_gains)
 
     def _apply_gains(self) -> None:
         for lane in LANES:

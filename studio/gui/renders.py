@@ -240,7 +240,8 @@ class Renders(QObject):
         """The newest take that was made of this source in just this way."""
         for shown in reversed(self._state.takes):
             same_mask = steer.is_baseline or steer.learned or shown.mask is self._state.mask
-            if shown.steer == steer and shown.source is source.drawing.clip and same_mask:
+            same_words = counted_against(shown.take, source.reference)
+            if shown.steer == steer and shown.source is source.drawing.clip and same_mask and same_words:
                 return shown
         return None
 
@@ -335,6 +336,11 @@ class Renders(QObject):
         if not self._arriving:
             self._shares.clear()
         self.active_changed.emit()
+
+
+def counted_against(take: Take, reference: str | None) -> bool:
+    """Whether a take's words were counted against this transcript, or are themselves where the transcript is from."""
+    return take.reference == reference or (take.reference is None and " ".join(take.text.split()) == reference)
 
 
 def content_of(shown: ShownTake) -> LaneContent:

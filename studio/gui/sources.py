@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.audio.clip import Clip
+from studio.audio.clip import ArrivingDigest, Clip
 from studio.audio.files import load_clip
 from studio.engine import JobContext
 from studio.errors import Cancelled
@@ -169,10 +170,14 @@ class Sources(QObject):
 
 
 class ReadingProgress:
-    """Hands on what was read of a file, now and then; gives up when nobody waits for it any more."""
+    """Hands on what was read of a file, now and then; gives up when nobody waits for it any more.
 
-    def __init__(self, name: str, context: JobContext) -> None:
+    ``digest``, where there is one, takes in what was read.
+    """
+
+    def __init__(self, name: str, context: JobContext, digest: ArrivingDigest | None = None) -> None:
         self.drawing: Drawing | None = None
+        self._digest = digest
         self._name = name
         self._context = context
         self._shown = time.monotonic()
@@ -181,6 +186,8 @@ class ReadingProgress:
         """So much was read of so many seconds; raises Cancelled when that is enough."""
         if self._context.cancelled():
             raise Cancelled
+        if self._digest is not None:
+            self._digest.take(clip)
         if time.monotonic() - self._shown >= SHOW_SECONDS:
             self.drawing = outline(clip, self.drawing)
             self._context.event(Arriving(self._name, self.drawing, seconds))
@@ -210,10 +217,12 @@ def read_line(line: DemoLine) -> Source:
 
 def read_file(path: Path, context: JobContext) -> Source:
     """A sound file, drawn; while it is read, ``context`` gets an ``Arriving`` every ``SHOW_SECONDS``."""
-    progress = ReadingProgress(path.name, context)
-    clip = load_clip(path, LONGEST_SECONDS, "the studio", progress)
-    drawing = draw(clip, progress.drawing)
-    return Source(drawing, path.name, None, path=path.absolute(), fingerprint=clip.fingerprint())
+    with ThreadPoolExecutor(1) as helper:
+        digest = ArrivingDigest(helper)
+        progress = ReadingProgress(path.name, context, digest)
+        clip = load_clip(path, LONGEST_SECONDS, "the studio", progress)
+        drawing = draw(clip, progress.drawing)
+        return Source(drawing, path.name, None, path=path.absolute(), fingerprint=digest.fingerprint(clip))
 
 
 def trimmed(source: Source, region: tuple[float, float] | None) -> Source:

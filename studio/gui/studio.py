@@ -32,7 +32,7 @@ from studio.gui.wizard.search import Search
 
 
 class Studio(QObject):
-    """Owns the state and seven workers: for the model, playing, corpora, measuring, downloads, environments, chores."""
+    """Owns state and workers: for the model, playing, loudness, corpora, measuring, downloads, environments, chores."""
 
     notice = Signal(object)
 
@@ -42,18 +42,19 @@ class Studio(QObject):
         self.axis = TimeAxis()
         self.render_worker = EngineThread("renders")
         self.sound_worker = EngineThread("sound")
+        self.loudness_worker = EngineThread("loudness")
         self.chores = EngineThread("chores")
         self.corpus_worker = EngineThread("corpora")
         self.measure_worker = EngineThread("measures")
         self.download_worker = EngineThread("downloads")
         self.environment_worker = EngineThread("environments")
         self.workers = (
-            self.render_worker, self.sound_worker, self.chores, self.corpus_worker, self.measure_worker,
-            self.download_worker, self.environment_worker,
+            self.render_worker, self.sound_worker, self.loudness_worker, self.chores, self.corpus_worker,
+            self.measure_worker, self.download_worker, self.environment_worker,
         )  # fmt: skip
         self.sources = Sources(self.state, self.chores)
         self.keeper = ModelKeeper(self.state, self.render_worker, loader)
-        self.playback = Playback(self.state, self.axis, self.sound_worker, self.chores)
+        self.playback = Playback(self.state, self.axis, self.sound_worker, self.loudness_worker)
         self.recovery = Recovery(self.keeper)
         self.renders = Renders(self.state, self.render_worker, self.keeper, self.playback, self.recovery)
         self.bypass = Bypass(self.state, self.renders, self.playback)

@@ -50,6 +50,7 @@ def main() -> None:
         stage = Stage(folder, loader(StandIn(), folder / "masks"))
         state, axis = stage.studio.state, stage.studio.axis
         stage.window.resize(1920, 1080)
+        stage.wait(lambda: not any(worker.busy for worker in stage.studio.workers), "the start to be over")
         began = time.perf_counter()
         stage.studio.sources.open_file(path)
         stage.wait(lambda: state.arriving is not None or not stage.studio.sources.opening, "its beginning")

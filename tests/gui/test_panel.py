@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from studio.engine import JobContext
 from studio.esn.calibration import Point, calibration_file, write_calibration
 from studio.gui.loading import Loaded, Loader
 from studio.gui.main_window import MainWindow
+from studio.gui.widgets.intensity import IntensityRow
 from studio.gui.widgets.remaining import Remaining
 from studio.lalm.base import LANGUAGE, SYNTHESIS
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, press, wait_for_takes
@@ -144,3 +147,22 @@ def test_the_toolbar_tells_what_is_rendered_and_how_long_it_takes(
     qtbot.waitUntil(lambda: job.job.text() == "Rendering" and job.left.text().endswith("s left"), timeout=PATIENCE)
     wait_for_takes(qtbot, window, 2)
     assert (job.job.text(), job.left.text(), job.progress.isVisible()) == ("", "", False)
+
+
+@pytest.mark.parametrize("language", [QLocale.Language.English, QLocale.Language.German])
+def test_numbers_are_typed_with_point_or_comma_and_show_a_point(qtbot: QtBot, language: QLocale.Language) -> None:
+    before = QLocale()
+    QLocale.setDefault(QLocale(language))
+    try:
+        row = IntensityRow("happy")
+    finally:
+        QLocale.setDefault(before)
+    qtbot.addWidget(row)
+    typed: list[float] = []
+    row.edited.connect(lambda _emotion, value: typed.append(value))
+    for text in ("0.3", "0,45", ",5", "1"):
+        row.value.selectAll()
+        QTest.keyClicks(row.value, text)
+        QTest.keyClick(row.value, Qt.Key.Key_Return)
+    assert typed == [0.3, 0.45, 0.5, 1.0]
+    assert row.value.text() == "1.00"

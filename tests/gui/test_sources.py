@@ -258,6 +258,35 @@ def test_an_empty_transcript_is_filled_by_the_first_baseline_and_marked(
     assert not window.library.read.isVisible()
 
 
+def test_a_corrected_transcript_is_what_takes_are_counted_against_and_is_undone(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    open_and_wait(qtbot, window, recording(tmp_path / "a.wav"))
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    lane, edit, state = window.lanes.lanes["A"], window.library.reference, window.studio.state
+    assert window.steering.content.value == "lock"
+    assert TEXT in lane.words.text(), "under content lock a take says what was read in its recording"
+    press(window.steering.content.button("free"))
+    wait_for_takes(qtbot, window, 2)
+    assert state.takes[1].take.wer == 0.0
+    edit.setFocus()
+    edit.selectAll()
+    QTest.keyClicks(edit, "the old mouse is ready and you know it")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    wait_for_takes(qtbot, window, 3)
+    assert state.takes[2].take.wer == pytest.approx(1 / 9)
+    assert lane.wer.text().replace("\N{NO-BREAK SPACE}", " ") == "WER 11 %"
+    assert not window.library.read.isVisible()
+    key(window, Qt.Key.Key_Z, CTRL)
+    wait_for_takes(qtbot, window, 3)
+    assert (current(window).reference, current(window).read) == (TEXT, True)
+    assert window.library.read.isVisible(), "it is again what the model read"
+    content = state.lanes["A"]
+    assert content is not None
+    assert content.shown is state.takes[1]
+
+
 def test_a_steered_take_asked_for_at_once_is_counted_against_the_reading(
     qtbot: QtBot, window: MainWindow, standin: StandIn, tmp_path: Path
 ) -> None:

@@ -252,6 +252,11 @@ def test_what_is_measured_later_is_shown_and_flagged(window: MainWindow, takes: 
     assert details.measures.text() == f"naturalness 3.4   voice 0.41 (limit {LEAST_SIMILARITY:.2f})"
     assert details.measures.property("role") == "warning"
     assert Flag.VOICE.sentence in details.flags.text()
+    window.studio.renders.assign(1, "B")
+    window.studio.state.complete_take(takes[0], with_measures(takes[0].take, Measures(3.44, 0.9)))
+    assert "other voice" not in window.lanes.lanes["B"].flags.text()
+    window.studio.state.complete_take(takes[0], other)
+    assert "other voice" in window.lanes.lanes["B"].flags.text(), "in the lane too, though it came later"
 
 
 def test_rendering_again_gives_the_same_samples(qtbot: QtBot, window: MainWindow, takes: list[ShownTake]) -> None:

@@ -14,11 +14,11 @@ from studio.gui.audition.tracks import TrackToggles, level_at
 from studio.gui.audition.trim import TrimBar
 from studio.gui.formats import clock, decibels
 from studio.gui.icons import icon
-from studio.gui.shown import LANES, SOURCE, TAKE_LANES, Source
+from studio.gui.shown import LANES, SOURCE, TAKE_LANES, ShownTake, Source
 from studio.gui.state import StudioState
 from studio.gui.timeaxis import TimeAxis
 from studio.gui.widgets.layout import explain
-from studio.gui.words import flags_help, no_curve, take_flags, take_wer, transcript_words, wordless
+from studio.gui.words import Word, flags_help, no_curve, take_flags, take_wer, transcript_words, wordless
 
 QUIETEST_PEAK = 0.1
 """Waveforms are drawn with one common gain that lets the loudest lane fill its height, up to ten times."""
@@ -72,6 +72,8 @@ class LanesView(QWidget):
         self._bar.valueChanged.connect(self._scroll)
         axis.view_changed.connect(self._show_view)
         state.source_changed.connect(self._show_source)
+        state.source_changed.connect(self._show_locked_words)
+        state.take_changed.connect(self._show_take)
         state.arriving_changed.connect(self._show_source)
         state.lane_changed.connect(self._show_lane)
         state.locks_changed.connect(self._show_locks)
@@ -163,11 +165,29 @@ class LanesView(QWidget):
         text, bad = take_wer(shown.take) if shown is not None else ("", False)
         view.show_wer(text, bad=bad)
         if shown is not None:
-            view.show_words(shown.words, wordless(shown.take))
+            view.show_words(shown.words or self._locked_words(shown), wordless(shown.take))
         else:
             view.show_words([], "Rendering…" if content is not None else "")
         self._fit_axis()
         self._show_gains()
+
+    def _locked_words(self, shown: ShownTake) -> tuple[Word, ...]:
+        """Under content lock a take says what its recording does, whenever that became known."""
+        source = self._state.source
+        locked = shown.take.settings.content == "lock" and source is not None and source.drawing.clip is shown.source
+        return transcript_words(source.reference) if locked and source is not None else ()
+
+    def _show_locked_words(self) -> None:
+        for lane in TAKE_LANES:
+            content = self._state.lanes[lane]
+            if content is not None and content.shown is not None and not content.shown.words:
+                self._show_lane(lane)
+
+    def _show_take(self, shown: ShownTake) -> None:
+        """What is said of a take in a lane, such as a flag, may have come later than the take."""
+        for lane, content in self._state.lanes.items():
+            if content is not None and content.shown is shown:
+                self._show_lane(lane)
 
     def _hint(self, lane: str) -> str:
         content = self._state.lanes[lane]

@@ -7,7 +7,6 @@ from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
-    QDoubleSpinBox,
     QHBoxLayout,
     QSizePolicy,
     QSlider,
@@ -19,6 +18,7 @@ from studio.emotions import COLOURS, INITIALS
 from studio.gui import theme
 from studio.gui.formats import strength
 from studio.gui.intensity import RANGES, ZONE_EDGES, IntensityRange
+from studio.gui.widgets.decimals import DecimalBox
 from studio.gui.widgets.switch import Switch
 from studio.gui.widgets.toggles import paint_badge
 
@@ -194,9 +194,9 @@ class IntensityRow(QWidget):
         self.emotion = emotion
         self.slider = ZonedSlider(COLOURS[emotion])
         self.slider.setAccessibleName(f"Intensity of {emotion}")
-        self.value = QDoubleSpinBox()
+        self.value = DecimalBox()
         self.value.setDecimals(2)
-        self.value.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.value.setButtonSymbols(DecimalBox.ButtonSymbols.NoButtons)
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.value.setFixedWidth(VALUE_WIDTH)
         self.value.setKeyboardTracking(False)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.emotions import TARGETS
+from studio.gui.widgets.decimals import DecimalBox
 from studio.gui.widgets.layout import small
 from studio.gui.wizard.page import Page
 from studio.gui.wizard.search import Search
@@ -255,7 +256,7 @@ def _whole(least: int, most: int, suffix: str = "") -> QSpinBox:
 
 
 def _decimals(least: float, most: float, places: int, step: float, suffix: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+    box = DecimalBox()
     box.setKeyboardTracking(False)
     box.setRange(least, most)
     box.setDecimals(places)
