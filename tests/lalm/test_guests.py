@@ -211,7 +211,7 @@ def test_what_a_curve_needs_is_said() -> None:
         follow(model, LANGUAGE, curve.points)
 
 
-@pytest.mark.parametrize("at", [2, WORDS + 3])
+@pytest.mark.parametrize("at", [2, WORDS + 2])
 @pytest.mark.parametrize("load", MODELS)
 def test_cancelling_stops_before_the_next_token(load: Callable[[], GuestLALM], at: int) -> None:
     model = load()
@@ -223,9 +223,6 @@ def test_cancelling_stops_before_the_next_token(load: Callable[[], GuestLALM], a
         asked += 1
         return asked == at
 
-    if at > WORDS and model.info.title == kimi_audio.TITLE:
-        assert same(plain, convert(model, cancelled=now))  # it is done by then
-        return
     with pytest.raises(Cancelled):
         convert(model, cancelled=now)
     assert asked == at
