@@ -227,13 +227,14 @@ class Projects(QObject):
         clips = {each.take.source: each.take for each in takes}
         # A take that was deleted and came back may be of a recording that was closed meanwhile.
         origins = {shown.source: shown.origin for shown in state.takes}
-        sources = {clip: ProjectSource(clip, clip.name, take.reference) for clip, take in clips.items()}
-        listed = [*state.sources, *([state.source] if state.source is not None else [])]
-        wanted = [*sources, *(each.drawing.clip for each in listed)]
-        for clip in wanted:
+        listed = [each.drawing.clip for each in [*state.sources, *([state.source] if state.source is not None else [])]]
+        sources = {
+            clip: ProjectSource(clip, clip.name, take.reference, listed=clip in listed) for clip, take in clips.items()
+        }
+        for clip in [*sources, *listed]:
             known = self._sources.get(clip) or origins.get(clip)
             if known is not None:
-                sources[clip] = ProjectSource(clip, known.name, known.reference, known.demo)
+                sources[clip] = ProjectSource(clip, known.name, known.reference, known.demo, listed=clip in listed)
         opened = list(sources).index(state.source.drawing.clip) if state.source is not None else None
         mask = state.mask
         lanes = {lane: state.lanes[lane] for lane in TAKE_LANES}
@@ -278,7 +279,7 @@ class Projects(QObject):
         self._adopting = True
         try:
             self._sources = dict(reopened.sources)
-            state.replace_sources(reopened.sources.values())
+            state.replace_sources(reopened.listed)
             self._keeper.adopt_masks(reopened.masks, reopened.mask)
             state.replace_takes(reopened.takes)
             if reopened.source is not None:

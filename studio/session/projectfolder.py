@@ -126,7 +126,7 @@ class ProjectFolder:
         self._lock = lock
 
     def _source(self, source: ProjectSource) -> dict[str, Any]:
-        about = {"title": source.title, "reference": source.reference, "demo": source.demo}
+        about = {"title": source.title, "reference": source.reference, "demo": source.demo, "listed": source.listed}
         return about | self._clip(source.clip, "sources", self._digest(source.clip)[:16])
 
     def _take(self, numbered: NumberedTake) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import gc
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -19,11 +20,12 @@ from pytestqt.qtbot import QtBot
 
 from studio.audio.clip import Clip
 from studio.gui.audition.record import RecordDialog
+from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.sources import read_line
 from studio.session.recordings import save_recording
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, drop, key, press, wait_for_takes
-from tests.gui.test_projects import save_to, settled
+from tests.gui.test_projects import fresh, save_to, settled
 
 RATE = 8_000
 CONTROL, SHIFT, ALT = (
@@ -156,6 +158,34 @@ def test_closing_is_undone_with_region_transcript_takes_and_lanes(
     now = window.studio.state.source
     assert now is not None
     assert now.is_of(made_of), "it is the recording the takes were made of"
+
+
+def test_what_was_closed_stays_closed_in_a_project_that_is_opened_again(
+    qtbot: QtBot,
+    window: MainWindow,
+    open_window: Callable[[Loader], MainWindow],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_one(qtbot, window, "file", tmp_path)
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    trim(qtbot, window)
+    wait_for_takes(qtbot, window, 2)
+    close(window)
+    wait_for_takes(qtbot, window, 3)
+    path = save_to(qtbot, window, tmp_path / "mine.esnstudio", monkeypatch)
+    left = names(window)
+    assert len(left) == 1
+    window.close()
+    again = fresh(qtbot, open_window, tmp_path)
+    again.studio.projects.open(path)
+    qtbot.waitUntil(lambda: len(again.studio.state.takes) == 3, timeout=PATIENCE)
+    settled(qtbot, again)
+    assert names(again) == left
+    again.studio.renders.assign(2, "B")
+    assert names(again) == [*left, "a.wav"], "with a take of it, it opens again"
+    assert facts(again)["samples"][0] == again.studio.state.takes[1].source.fingerprint()
 
 
 def forget(qtbot: QtBot, window: MainWindow) -> None:

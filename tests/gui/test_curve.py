@@ -240,5 +240,16 @@ def test_where_a_model_follows_no_curve_the_lane_says_so(
     assert curve_of(window) is None
 
 
+def test_with_nothing_open_the_lane_says_so(window: MainWindow) -> None:
+    lane, state = lane_of(window), window.studio.state
+    assert state.source is not None
+    window.studio.sources.close(state.source)
+    assert not lane.isEnabled()
+    assert lane.toolTip() == "Open a recording first"
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert lane.isEnabled()
+    assert lane.toolTip().startswith("Click to set a point")
+
+
 def times_of(window: MainWindow) -> list[float]:
     return [seconds for seconds, _ in curve_of(window) or ()]
