@@ -8,7 +8,7 @@ none either, as nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -41,15 +41,17 @@ _MARKS = ("name", "note", "stars")
 class History(QObject):
     """Fills ``stack`` from the state's signals; undoing goes through the state's setters.
 
-    ``lanes_restored`` tells that an undone step put back all that the lanes held before it.
+    ``rendering`` says whether a render is under way; where none was, ``lanes_restored`` tells that an undone step put
+    back all that the lanes held before it.
     """
 
     lanes_restored = Signal()
 
-    def __init__(self, state: StudioState, closings: Closings) -> None:
+    def __init__(self, state: StudioState, closings: Closings, rendering: Callable[[], bool]) -> None:
         super().__init__()
         self._state = state
         self._closings = closings
+        self._rendering = rendering
         self.stack = QUndoStack(self)
         self._applying = False
         self._opening = False
@@ -88,7 +90,7 @@ class History(QObject):
                 self._state.set_reference(reference, read=read)
 
     def restore_region(
-        self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None]
+        self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None], *, settled: bool
     ) -> Source:
         """Go from one region of a recording to another, with its curve and what its lanes held.
 
@@ -101,7 +103,7 @@ class History(QObject):
             if source.is_of(state.source):
                 state.set_source(source)
                 state.set_steer(replace(state.steer, automation=curve))
-                self._fill_lanes(lanes)
+                self._fill_lanes(lanes, settled=settled)
             elif any(each.is_of(source) for each in state.sources):
                 state.keep_source(source)
         self._panel = panel_values(state.steer, state.mask)
@@ -117,7 +119,7 @@ class History(QObject):
             with self._quietly():
                 self._closings.put_back(closed, source, opened=opened)
                 if opened:
-                    self._fill_lanes(closed.lanes)
+                    self._fill_lanes(closed.lanes, settled=closed.settled)
             self._panel = panel_values(state.steer, state.mask)
 
         self._closings.bring_back(closed, put_back)
@@ -125,17 +127,17 @@ class History(QObject):
     def close_source(self, closed: ClosedSource) -> ClosedSource:
         """Close a recording once more; what is kept of it this time."""
         with self._quietly():
-            result = self._closings.close_again(closed)
+            result = self._closings.close_again(closed, settled=not self._rendering())
         self._panel = panel_values(self._state.steer, self._state.mask)
         return result
 
-    def _fill_lanes(self, lanes: Mapping[str, LaneContent | None]) -> None:
-        """Put back what lanes held, as far as it is still there."""
+    def _fill_lanes(self, lanes: Mapping[str, LaneContent | None], *, settled: bool) -> None:
+        """Put back what lanes held, as far as it is still there; ``settled``: nothing else was to come into them."""
         held = {lane: content for lane, content in lanes.items() if content is not None}
         there = {lane: content for lane, content in held.items() if content.shown in self._state.takes}
         for lane, content in there.items():
             self._state.set_lane(lane, content)
-        if there and there.keys() == held.keys():
+        if settled and there and there.keys() == held.keys():
             self.lanes_restored.emit()
 
     def restore_marks(self, shown: ShownTake, marks: Mapping[str, Any]) -> None:
@@ -203,14 +205,14 @@ class History(QObject):
         elif self._applying or self._opening:
             return
         elif now.drawing.clip is not before.drawing.clip:
-            self.stack.push(RegionStep(self, before, now, curve, self._held()))
+            self.stack.push(RegionStep(self, before, now, curve, self._held(), settled=not self._rendering()))
         elif before.reference != now.reference and not self._read():
             transcripts = (before.reference, before.read), (now.reference, now.read)
             self.stack.push(TranscriptStep(self, now.drawing, *transcripts))
 
     def _note_closing(self, source: Source) -> None:
         if not self._applying:
-            self.stack.push(CloseStep(self, self._closings.note(source)))
+            self.stack.push(CloseStep(self, self._closings.note(source, settled=not self._rendering())))
 
     def _held(self) -> dict[str, LaneContent | None]:
         """What the lanes hold, as far as it can come back."""

@@ -154,19 +154,29 @@ class RegionStep(_Step):
     """Another region of the open recording; with the old one come its curve and its lanes."""
 
     def __init__(
-        self, history: History, first: Source, second: Source, curve: Curve, lanes: Mapping[str, LaneContent | None]
+        self,
+        history: History,
+        first: Source,
+        second: Source,
+        curve: Curve,
+        lanes: Mapping[str, LaneContent | None],
+        *,
+        settled: bool,
     ) -> None:
         super().__init__(history, "region")
+        self._settled = settled
         self._first, self._second = first, second
         self._curve, self._lanes = curve, dict(lanes)
 
     def undo(self) -> None:
         """Take it back."""
-        self._second = self.history.restore_region(self._second, self._first, self._curve, self._lanes)
+        self._second = self.history.restore_region(
+            self._second, self._first, self._curve, self._lanes, settled=self._settled
+        )
 
     def again(self) -> None:
         """Do it once more."""
-        self._first = self.history.restore_region(self._first, self._second, None, {})
+        self._first = self.history.restore_region(self._first, self._second, None, {}, settled=False)
 
 
 class CloseStep(_Step):

@@ -25,6 +25,7 @@ from studio.gui.main_window import MainWindow
 from studio.gui.sources import read_line
 from studio.session.recordings import save_recording
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, drop, key, press, wait_for_takes
+from tests.gui.standin import StandIn
 from tests.gui.test_projects import fresh, save_to, settled
 
 RATE = 8_000
@@ -158,6 +159,27 @@ def test_closing_is_undone_with_region_transcript_takes_and_lanes(
     now = window.studio.state.source
     assert now is not None
     assert now.is_of(made_of), "it is the recording the takes were made of"
+
+
+def test_closed_in_the_middle_of_a_render_it_comes_back_and_is_rendered(
+    qtbot: QtBot, window: MainWindow, standin: StandIn
+) -> None:
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    drag_slider(window, "angry", 0.5)
+    wait_for_takes(qtbot, window, 2)
+    standin.started.clear()
+    standin.go.clear()
+    drag_slider(window, "angry", 1.0)
+    qtbot.waitUntil(standin.started.is_set, timeout=PATIENCE)
+    close(window)
+    assert window.studio.state.source is None
+    standin.go.set()
+    qtbot.waitUntil(lambda: not window.studio.renders.active, timeout=PATIENCE)
+    assert len(window.studio.state.takes) == 2, "what was under way is not wanted any more"
+    undo(window)
+    wait_for_takes(qtbot, window, 3)
+    assert in_lanes(window) == [1, 3]
 
 
 def test_what_was_closed_stays_closed_in_a_project_that_is_opened_again(
