@@ -129,7 +129,7 @@ def test_closing_is_undone_with_region_transcript_takes_and_lanes(
     before, made_of = facts(window), window.studio.state.source
     assert (before["lanes"], before["locks"], before["takes"][0][1]) == ([2, 1], {"B"}, 4)
 
-    close(window)
+    key(window, Qt.Key.Key_W, CONTROL)
     assert len(names(window)) == 1
     assert window.actions_.named["Undo"].text() == f"Undo closing {before['called'][0]}"
     assert [shown.take.stars for shown in window.studio.state.takes] == [4, 0], "takes stay"
