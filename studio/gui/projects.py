@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from studio.session.projectfolder import ProjectFolder
 
 REST_MILLISECONDS = 1000
-"""How long changes other than new takes must rest before they are written."""
+"""How long after the first of them changes other than new takes are written together."""
 
 _OPENING = "line"
 """Slot of opening: shared with demo lines, so that of a project and a line asked for the newer is shown."""
@@ -170,7 +170,8 @@ class Projects(QObject):
     def _touch(self, *_what: object) -> None:
         if not self._adopting:
             self._unwritten = True
-            if self._state.takes or self._folder is not None:
+            # Not begun anew by every change: what changes on and on, as while takes are measured, is written too.
+            if (self._state.takes or self._folder is not None) and not self._rest.isActive():
                 self._rest.start()
 
     def _see_source(self) -> None:

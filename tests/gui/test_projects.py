@@ -249,6 +249,22 @@ def test_a_project_that_was_moved_away_is_missed_and_saved_elsewhere(
     assert len(list((tmp_path / "other.esnstudio" / "takes").iterdir())) == 3
 
 
+def test_what_changes_on_and_on_is_written_all_the_same(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_takes(qtbot, window)
+    path = save_to(qtbot, window, tmp_path / "mine.esnstudio", monkeypatch)
+    state, count = window.studio.state, 0
+
+    def starred_on_disk() -> bool:
+        nonlocal count
+        count += 1
+        state.mark_take(state.takes[0], stars=1 + count % 5)
+        return json.loads((path / "project.json").read_text())["takes"][0]["stars"] > 0
+
+    qtbot.waitUntil(starred_on_disk, timeout=PATIENCE)
+
+
 def test_a_name_that_is_taken_is_refused(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
