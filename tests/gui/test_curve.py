@@ -119,6 +119,13 @@ def right_click(window: MainWindow, lane: CurveLane, at: QPoint) -> None:
     QTest.mouseClick(window.windowHandle(), Qt.MouseButton.RightButton, NONE, lane.mapTo(window, at))
 
 
+def test_the_key_that_clears_belongs_to_the_lane(window: MainWindow) -> None:
+    set_point(lane_of(window), 0.4, 0.5)
+    window.library.takes.setFocus()
+    QTest.keyClick(window.library.takes, Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
+    assert curve_of(window) is not None
+
+
 def test_the_right_button_on_a_point_removes_it_and_shows_no_menu(window: MainWindow) -> None:
     lane = lane_of(window)
     set_point(lane, 0.4, 1.0)

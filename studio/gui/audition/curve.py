@@ -64,6 +64,9 @@ class CurveLane(TimeCanvas):
         self._took_press = False
         self.clear_action = QAction("Clear the curve", self)
         self.clear_action.setShortcut(QKeySequence("Shift+Del"))
+        # As with Delete: elsewhere it may be meant for something else.
+        self.clear_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.addAction(self.clear_action)
         self.clear_action.triggered.connect(self.clear)
         self.clear_button = link("clear curve", "Clear the intensity curve")
         self.clear_button.clicked.connect(self.clear_action.trigger)
