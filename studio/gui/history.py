@@ -73,21 +73,30 @@ class History(QObject):
         self._panel = panel_values(self._state.steer, self._state.mask)
         self._source = self._state.source
 
-    def restore_panel(self, values: Mapping[str, Any]) -> None:
-        """Set some of the panel's values, named as by ``panel_values``."""
+    def restore_panel(self, values: Mapping[str, Any], drawing: Drawing | None) -> None:
+        """Set some of the panel's values, named as by ``panel_values``; a curve only where its recording is open."""
         with self._quietly():
             state = self._state
+            if not self._is_open(drawing):
+                values = {name: value for name, value in values.items() if name != "automation"}
             if MASK in values and values[MASK] is not state.mask:
                 state.set_mask(values[MASK])
             state.set_steer(with_values(state.steer, values))
         self._panel = panel_values(self._state.steer, self._state.mask)
 
     def restore_transcript(self, drawing: Drawing, reference: str | None, read: bool) -> None:
-        """Set the transcript of a recording, if that one is open, as typed or as the model read it."""
-        source = self._state.source
-        if source is not None and source.drawing.clip is drawing.clip:
-            with self._quietly():
+        """Set the transcript of a recording that is listed, as typed or as the model read it."""
+        listed = next((each for each in self._state.sources if each.drawing.clip is drawing.clip), None)
+        with self._quietly():
+            if self._is_open(drawing):
                 self._state.set_reference(reference, read=read)
+            elif listed is not None:
+                self._state.keep_source(replace(listed, reference=reference, read=read))
+
+    def _is_open(self, drawing: Drawing | None) -> bool:
+        """Whether a recording, or a region of one, is the open one; None is for where nothing was open."""
+        source = self._state.source
+        return source is None if drawing is None else source is not None and source.drawing.clip is drawing.clip
 
     def restore_region(
         self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None], *, settled: bool
@@ -161,12 +170,12 @@ class History(QObject):
         with self._quietly():
             self._state.remove_takes(takes)
 
-    def restore_lane(self, lane: str, content: LaneContent | None) -> None:
-        """Put back what a lane held; a take that was deleted since, or is of another recording, leaves it empty."""
-        shown, source = content.shown if content is not None else None, self._state.source
-        there = shown in self._state.takes and source is not None and shown.source is source.drawing.clip
-        with self._quietly():
-            self._state.set_lane(lane, content if there else None)
+    def restore_lane(self, lane: str, content: LaneContent | None, drawing: Drawing | None) -> None:
+        """Put back what a lane held, if its recording is open; a take that was deleted since leaves it empty."""
+        there = content is not None and content.shown in self._state.takes
+        if self._is_open(drawing):
+            with self._quietly():
+                self._state.set_lane(lane, content if there else None)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -193,7 +202,7 @@ class History(QObject):
             return
         first = {name: before.get(name) for name in changed}
         second = {name: values.get(name) for name in changed}
-        self.stack.push(PanelStep(self, first, second, self._state.steer))
+        self.stack.push(PanelStep(self, first, second, self._state.steer, self._drawing()))
 
     def _note_source(self) -> None:
         before, now = self._source, self._state.source
@@ -209,6 +218,9 @@ class History(QObject):
         elif before.reference != now.reference and not self._read():
             transcripts = (before.reference, before.read), (now.reference, now.read)
             self.stack.push(TranscriptStep(self, now.drawing, *transcripts))
+
+    def _drawing(self) -> Drawing | None:
+        return self._state.source.drawing if self._state.source is not None else None
 
     def _note_closing(self, source: Source) -> None:
         if not self._applying:
@@ -243,7 +255,7 @@ class History(QObject):
         if not self._applying and not same:
             # A lane that was still rendering has nothing to come back to.
             kept = before if before is not None and before.shown is not None else None
-            self.stack.push(LaneStep(self, lane, kept, content))
+            self.stack.push(LaneStep(self, lane, kept, content, self._drawing()))
 
 
 class SpinBoxUndo(QObject):
