@@ -44,6 +44,10 @@ class Actions:
         self._add(menu, "&Open recordings…", "Ctrl+O", window.files.ask_open)
         menu.addMenu(window.recent.menu)
         self._add(menu, "Record from a &microphone…", "Ctrl+R", window.files.ask_record)
+        state, sources = window.studio.state, window.studio.sources
+        close = self._add(menu, "&Close the recording", "Ctrl+W", sources.close_open)
+        state.source_changed.connect(lambda: close.setEnabled(state.source is not None))
+        close.setEnabled(state.source is not None)
         self._add(menu, "Open mas&k…", "Ctrl+Shift+O", window.files.ask_mask)
         self._add(menu, "&Models…", "Ctrl+M", window.model_dialogs.show_models)
         self._add(menu, "&Find neurons…", "Ctrl+F", window.find_neurons)

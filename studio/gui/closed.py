@@ -35,7 +35,7 @@ class ClosedSource:
     """What is kept of a recording that was closed: its ``facts`` (a source's fields but the drawings) and its place.
 
     ``drawing`` and ``whole`` give the drawings, or None once nothing else holds them. If it was the ``opened`` one,
-    ``lanes``, ``locks``, ``curve`` and ``content`` are what went with it.
+    ``lanes``, ``locks``, ``curve`` and ``content`` are what went with it; ``settled``: no render was under way then.
     """
 
     facts: Mapping[str, Any]
@@ -48,6 +48,7 @@ class ClosedSource:
     locks: frozenset[str]
     curve: tuple[Point, ...] | None
     content: str
+    settled: bool
 
     @property
     def name(self) -> str:
@@ -78,7 +79,7 @@ class Closings(QObject):
         self._slots: dict[ClosedSource, str] = {}
         self._count = 0
 
-    def note(self, source: Source) -> ClosedSource:
+    def note(self, source: Source, *, settled: bool) -> ClosedSource:
         """What to keep of a source that is about to be closed."""
         state, recording = self._state, source.recording
         # What came from no file cannot be read again.
@@ -94,6 +95,7 @@ class Closings(QObject):
             locks=frozenset(state.locks),
             curve=state.steer.automation,
             content=state.steer.content,
+            settled=settled,
         )
 
     def bring_back(self, closed: ClosedSource, put_back: PutBack) -> None:
@@ -129,14 +131,14 @@ class Closings(QObject):
             for lane in closed.locks:
                 state.set_locked(lane, True)
 
-    def close_again(self, closed: ClosedSource) -> ClosedSource:
+    def close_again(self, closed: ClosedSource, *, settled: bool) -> ClosedSource:
         """Close a source that came back, or is about to; what to keep of it now."""
         self.give_up(closed)
         before = closed.source()
         listed = next((each for each in self._state.sources if _is(closed, before, each)), None)
         if listed is None:
             return closed
-        now = self.note(listed)
+        now = self.note(listed, settled=settled)
         self._sources.close(listed)
         return now
 

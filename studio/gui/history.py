@@ -8,7 +8,7 @@ none either, as nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -41,15 +41,17 @@ _MARKS = ("name", "note", "stars")
 class History(QObject):
     """Fills ``stack`` from the state's signals; undoing goes through the state's setters.
 
-    ``lanes_restored`` tells that an undone step put back all that the lanes held before it.
+    ``rendering`` says whether a render is under way; where none was, ``lanes_restored`` tells that an undone step put
+    back all that the lanes held before it.
     """
 
     lanes_restored = Signal()
 
-    def __init__(self, state: StudioState, closings: Closings) -> None:
+    def __init__(self, state: StudioState, closings: Closings, rendering: Callable[[], bool]) -> None:
         super().__init__()
         self._state = state
         self._closings = closings
+        self._rendering = rendering
         self.stack = QUndoStack(self)
         self._applying = False
         self._opening = False
@@ -71,24 +73,33 @@ class History(QObject):
         self._panel = panel_values(self._state.steer, self._state.mask)
         self._source = self._state.source
 
-    def restore_panel(self, values: Mapping[str, Any]) -> None:
-        """Set some of the panel's values, named as by ``panel_values``."""
+    def restore_panel(self, values: Mapping[str, Any], drawing: Drawing | None) -> None:
+        """Set some of the panel's values, named as by ``panel_values``; a curve only where its recording is open."""
         with self._quietly():
             state = self._state
+            if not self._is_open(drawing):
+                values = {name: value for name, value in values.items() if name != "automation"}
             if MASK in values and values[MASK] is not state.mask:
                 state.set_mask(values[MASK])
             state.set_steer(with_values(state.steer, values))
         self._panel = panel_values(self._state.steer, self._state.mask)
 
     def restore_transcript(self, drawing: Drawing, reference: str | None, read: bool) -> None:
-        """Set the transcript of a recording, if that one is open, as typed or as the model read it."""
-        source = self._state.source
-        if source is not None and source.drawing.clip is drawing.clip:
-            with self._quietly():
+        """Set the transcript of a recording that is listed, as typed or as the model read it."""
+        listed = next((each for each in self._state.sources if each.drawing.clip is drawing.clip), None)
+        with self._quietly():
+            if self._is_open(drawing):
                 self._state.set_reference(reference, read=read)
+            elif listed is not None:
+                self._state.keep_source(replace(listed, reference=reference, read=read))
+
+    def _is_open(self, drawing: Drawing | None) -> bool:
+        """Whether a recording, or a region of one, is the open one; None is for where nothing was open."""
+        source = self._state.source
+        return source is None if drawing is None else source is not None and source.drawing.clip is drawing.clip
 
     def restore_region(
-        self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None]
+        self, left: Source, source: Source, curve: Curve, lanes: Mapping[str, LaneContent | None], *, settled: bool
     ) -> Source:
         """Go from one region of a recording to another, with its curve and what its lanes held.
 
@@ -101,7 +112,7 @@ class History(QObject):
             if source.is_of(state.source):
                 state.set_source(source)
                 state.set_steer(replace(state.steer, automation=curve))
-                self._fill_lanes(lanes)
+                self._fill_lanes(lanes, settled=settled)
             elif any(each.is_of(source) for each in state.sources):
                 state.keep_source(source)
         self._panel = panel_values(state.steer, state.mask)
@@ -117,7 +128,7 @@ class History(QObject):
             with self._quietly():
                 self._closings.put_back(closed, source, opened=opened)
                 if opened:
-                    self._fill_lanes(closed.lanes)
+                    self._fill_lanes(closed.lanes, settled=closed.settled)
             self._panel = panel_values(state.steer, state.mask)
 
         self._closings.bring_back(closed, put_back)
@@ -125,17 +136,17 @@ class History(QObject):
     def close_source(self, closed: ClosedSource) -> ClosedSource:
         """Close a recording once more; what is kept of it this time."""
         with self._quietly():
-            result = self._closings.close_again(closed)
+            result = self._closings.close_again(closed, settled=not self._rendering())
         self._panel = panel_values(self._state.steer, self._state.mask)
         return result
 
-    def _fill_lanes(self, lanes: Mapping[str, LaneContent | None]) -> None:
-        """Put back what lanes held, as far as it is still there."""
+    def _fill_lanes(self, lanes: Mapping[str, LaneContent | None], *, settled: bool) -> None:
+        """Put back what lanes held, as far as it is still there; ``settled``: nothing else was to come into them."""
         held = {lane: content for lane, content in lanes.items() if content is not None}
         there = {lane: content for lane, content in held.items() if content.shown in self._state.takes}
         for lane, content in there.items():
             self._state.set_lane(lane, content)
-        if there and there.keys() == held.keys():
+        if settled and there and there.keys() == held.keys():
             self.lanes_restored.emit()
 
     def restore_marks(self, shown: ShownTake, marks: Mapping[str, Any]) -> None:
@@ -159,12 +170,12 @@ class History(QObject):
         with self._quietly():
             self._state.remove_takes(takes)
 
-    def restore_lane(self, lane: str, content: LaneContent | None) -> None:
-        """Put back what a lane held; a take that was deleted since, or is of another recording, leaves it empty."""
-        shown, source = content.shown if content is not None else None, self._state.source
-        there = shown in self._state.takes and source is not None and shown.source is source.drawing.clip
-        with self._quietly():
-            self._state.set_lane(lane, content if there else None)
+    def restore_lane(self, lane: str, content: LaneContent | None, drawing: Drawing | None) -> None:
+        """Put back what a lane held, if its recording is open; a take that was deleted since leaves it empty."""
+        there = content is not None and content.shown in self._state.takes
+        if self._is_open(drawing):
+            with self._quietly():
+                self._state.set_lane(lane, content if there else None)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -191,7 +202,7 @@ class History(QObject):
             return
         first = {name: before.get(name) for name in changed}
         second = {name: values.get(name) for name in changed}
-        self.stack.push(PanelStep(self, first, second, self._state.steer))
+        self.stack.push(PanelStep(self, first, second, self._state.steer, self._drawing()))
 
     def _note_source(self) -> None:
         before, now = self._source, self._state.source
@@ -203,14 +214,17 @@ class History(QObject):
         elif self._applying or self._opening:
             return
         elif now.drawing.clip is not before.drawing.clip:
-            self.stack.push(RegionStep(self, before, now, curve, self._held()))
+            self.stack.push(RegionStep(self, before, now, curve, self._held(), settled=not self._rendering()))
         elif before.reference != now.reference and not self._read():
             transcripts = (before.reference, before.read), (now.reference, now.read)
             self.stack.push(TranscriptStep(self, now.drawing, *transcripts))
 
+    def _drawing(self) -> Drawing | None:
+        return self._state.source.drawing if self._state.source is not None else None
+
     def _note_closing(self, source: Source) -> None:
         if not self._applying:
-            self.stack.push(CloseStep(self, self._closings.note(source)))
+            self.stack.push(CloseStep(self, self._closings.note(source, settled=not self._rendering())))
 
     def _held(self) -> dict[str, LaneContent | None]:
         """What the lanes hold, as far as it can come back."""
@@ -241,7 +255,7 @@ class History(QObject):
         if not self._applying and not same:
             # A lane that was still rendering has nothing to come back to.
             kept = before if before is not None and before.shown is not None else None
-            self.stack.push(LaneStep(self, lane, kept, content))
+            self.stack.push(LaneStep(self, lane, kept, content, self._drawing()))
 
 
 class SpinBoxUndo(QObject):

@@ -49,11 +49,14 @@ class _Step(QUndoCommand):
 
 
 class PanelStep(_Step):
-    """Values of the steering panel, or another mask."""
+    """Values of the steering panel, or another mask; a curve is that of the recording ``drawing``."""
 
-    def __init__(self, history: History, first: dict[str, Any], second: dict[str, Any], steer: Steer) -> None:
+    def __init__(
+        self, history: History, first: dict[str, Any], second: dict[str, Any], steer: Steer, drawing: Drawing | None
+    ) -> None:
         super().__init__(history, panel_text(second, steer))
         self.first, self.second = first, second
+        self.drawing = drawing
         self.moment = time.monotonic()
 
     def id(self) -> int:
@@ -62,11 +65,11 @@ class PanelStep(_Step):
 
     def undo(self) -> None:
         """Take it back."""
-        self.history.restore_panel(self.first)
+        self.history.restore_panel(self.first, self.drawing)
 
     def again(self) -> None:
         """Do it once more."""
-        self.history.restore_panel(self.second)
+        self.history.restore_panel(self.second, self.drawing)
 
     def mergeWith(self, other: QUndoCommand) -> bool:
         """Take up a later change of the same values, so that a slider that was dragged is one step."""
@@ -75,7 +78,7 @@ class PanelStep(_Step):
         if other.second.keys() != self.second.keys() or not all(map(_slides, self.second)):
             return False
         # A point that is dragged passes other places; one that is set or removed is a step of its own.
-        if _points(other.second) != _points(self.second):
+        if _points(other.second) != _points(self.second) or other.drawing is not self.drawing:
             return False
         self.second, self.moment = other.second, other.moment
         self.setText(other.text())
@@ -134,39 +137,56 @@ class RemovalStep(_Step):
 
 
 class LaneStep(_Step):
-    """The take that somebody put into a lane."""
+    """The take that somebody put into a lane, while the recording ``drawing`` was open."""
 
-    def __init__(self, history: History, lane: str, first: LaneContent | None, second: LaneContent | None) -> None:
+    def __init__(
+        self,
+        history: History,
+        lane: str,
+        first: LaneContent | None,
+        second: LaneContent | None,
+        drawing: Drawing | None,
+    ) -> None:
         shown = second.shown if second is not None else None
         super().__init__(history, f"take {shown.number} to {lane}" if shown is not None else f"lane {lane}")
-        self._lane, self._first, self._second = lane, first, second
+        self._lane, self._first, self._second, self._drawing = lane, first, second, drawing
 
     def undo(self) -> None:
         """Take it back."""
-        self.history.restore_lane(self._lane, self._first)
+        self.history.restore_lane(self._lane, self._first, self._drawing)
 
     def again(self) -> None:
         """Do it once more."""
-        self.history.restore_lane(self._lane, self._second)
+        self.history.restore_lane(self._lane, self._second, self._drawing)
 
 
 class RegionStep(_Step):
     """Another region of the open recording; with the old one come its curve and its lanes."""
 
     def __init__(
-        self, history: History, first: Source, second: Source, curve: Curve, lanes: Mapping[str, LaneContent | None]
+        self,
+        history: History,
+        first: Source,
+        second: Source,
+        curve: Curve,
+        lanes: Mapping[str, LaneContent | None],
+        *,
+        settled: bool,
     ) -> None:
         super().__init__(history, "region")
+        self._settled = settled
         self._first, self._second = first, second
         self._curve, self._lanes = curve, dict(lanes)
 
     def undo(self) -> None:
         """Take it back."""
-        self._second = self.history.restore_region(self._second, self._first, self._curve, self._lanes)
+        self._second = self.history.restore_region(
+            self._second, self._first, self._curve, self._lanes, settled=self._settled
+        )
 
     def again(self) -> None:
         """Do it once more."""
-        self._first = self.history.restore_region(self._first, self._second, None, {})
+        self._first = self.history.restore_region(self._first, self._second, None, {}, settled=False)
 
 
 class CloseStep(_Step):

@@ -35,6 +35,8 @@ FIXED = (
     ("Double-click a slider", "Reset it"),
     ("Click, Shift+click an emotion", "Mute it, solo it"),
     ("Arrows on a lane", "Move the playhead"),
+    ("Click, right-click on the curve", "Set a point, remove it"),
+    ("Delete in the list of sources", "Close that recording"),
 )
 """Gestures, and keys that belong to what has the focus."""
 

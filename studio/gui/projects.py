@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from studio.session.projectfolder import ProjectFolder
 
 REST_MILLISECONDS = 1000
-"""How long changes other than new takes must rest before they are written."""
+"""How long after the first of them changes other than new takes are written together."""
 
 _OPENING = "line"
 """Slot of opening: shared with demo lines, so that of a project and a line asked for the newer is shown."""
@@ -170,7 +170,8 @@ class Projects(QObject):
     def _touch(self, *_what: object) -> None:
         if not self._adopting:
             self._unwritten = True
-            if self._state.takes or self._folder is not None:
+            # Not begun anew by every change: what changes on and on, as while takes are measured, is written too.
+            if (self._state.takes or self._folder is not None) and not self._rest.isActive():
                 self._rest.start()
 
     def _see_source(self) -> None:
@@ -227,13 +228,14 @@ class Projects(QObject):
         clips = {each.take.source: each.take for each in takes}
         # A take that was deleted and came back may be of a recording that was closed meanwhile.
         origins = {shown.source: shown.origin for shown in state.takes}
-        sources = {clip: ProjectSource(clip, clip.name, take.reference) for clip, take in clips.items()}
-        listed = [*state.sources, *([state.source] if state.source is not None else [])]
-        wanted = [*sources, *(each.drawing.clip for each in listed)]
-        for clip in wanted:
+        listed = [each.drawing.clip for each in [*state.sources, *([state.source] if state.source is not None else [])]]
+        sources = {
+            clip: ProjectSource(clip, clip.name, take.reference, listed=clip in listed) for clip, take in clips.items()
+        }
+        for clip in [*sources, *listed]:
             known = self._sources.get(clip) or origins.get(clip)
             if known is not None:
-                sources[clip] = ProjectSource(clip, known.name, known.reference, known.demo)
+                sources[clip] = ProjectSource(clip, known.name, known.reference, known.demo, listed=clip in listed)
         opened = list(sources).index(state.source.drawing.clip) if state.source is not None else None
         mask = state.mask
         lanes = {lane: state.lanes[lane] for lane in TAKE_LANES}
@@ -278,7 +280,7 @@ class Projects(QObject):
         self._adopting = True
         try:
             self._sources = dict(reopened.sources)
-            state.replace_sources(reopened.sources.values())
+            state.replace_sources(reopened.listed)
             self._keeper.adopt_masks(reopened.masks, reopened.mask)
             state.replace_takes(reopened.takes)
             if reopened.source is not None:

@@ -23,7 +23,7 @@ from studio.gui.recovery import Recovery
 from studio.gui.shown import LaneContent, ShownMask, ShownTake, Source, Steer
 from studio.gui.state import StudioState
 from studio.gui.widgets.notices import Notice
-from studio.gui.words import Word, words_of
+from studio.gui.words import Word, counted_against, words_of
 
 if TYPE_CHECKING:
     from studio.session.take import Take
@@ -159,7 +159,9 @@ class Renders(QObject):
         """Open what a take was made from, where that is something else, so that the lanes belong together."""
         source = self._state.source
         if shown.origin is not None and (source is None or source.drawing.clip is not shown.source):
-            self._state.set_source(shown.origin)
+            # As it is listed now: its transcript may have been corrected since.
+            listed = (each for each in self._state.sources if each.drawing.clip is shown.source)
+            self._state.set_source(next(listed, shown.origin))
             # What is asked for now is this take, not another render.
             self._rest.stop()
 
@@ -336,11 +338,6 @@ class Renders(QObject):
         if not self._arriving:
             self._shares.clear()
         self.active_changed.emit()
-
-
-def counted_against(take: Take, reference: str | None) -> bool:
-    """Whether a take's words were counted against this transcript, or are themselves where the transcript is from."""
-    return take.reference == reference or (take.reference is None and " ".join(take.text.split()) == reference)
 
 
 def content_of(shown: ShownTake) -> LaneContent:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Reopened:
-    """A project ready to be shown; ``sources`` are all its recordings, by their clips."""
+    """A project ready to be shown; ``sources`` are all its recordings, by their clips, ``listed`` those not closed."""
 
     folder: ProjectFolder
     takes: tuple[ShownTake, ...]
     sources: Mapping[Clip, Source]
+    listed: tuple[Source, ...]
     source: Source | None
     steer: Steer
     mask: ShownMask | None
@@ -81,6 +82,7 @@ def reopen(path: Path, info: ModelInfo | None, context: JobContext) -> Reopened:
             folder=folder,
             takes=tuple(takes),
             sources=sources,
+            listed=tuple(sources[each.clip] for each in project.sources if each.listed),
             source=source,
             steer=read_panel(project.panel),
             mask=in_use,

@@ -109,6 +109,11 @@ class Sources(QObject):
         if before is not None and now is not None and before.demo != now.demo:
             self._choose_content(now)
 
+    def close_open(self) -> None:
+        """Take the open source off the list."""
+        if self._state.source is not None:
+            self.close(self._state.source)
+
     def trim(self, region: tuple[float, float] | None) -> None:
         """Convert only this stretch of the open recording, in its own seconds; None for all of it."""
         source = self._state.source

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.esn.automation import Point
+from studio.gui.analysis import Drawing
 from studio.gui.shown import TAKE_LANES, A, Arriving, B, LaneContent, ShownMask, ShownTake, Source, Steer
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ class StudioState(QObject):
         self.sources: list[Source] = []
         self.arriving: Arriving | None = None
         self.steer = Steer()
+        # Weak: no recording stays in memory for its curve.
+        self._curves: WeakKeyDictionary[Drawing, tuple[Point, ...] | None] = WeakKeyDictionary()
         self.mask: ShownMask | None = None
         self.model: ModelInfo | None = None
         self.takes: list[ShownTake] = []
@@ -56,12 +61,16 @@ class StudioState(QObject):
         self.tracks = frozenset({"waveform", "pitch"})
 
     def set_source(self, source: Source | None) -> None:
-        """Open another source: lanes empty and unlock, since what they held was made from another; its curve goes too.
+        """Open another source: lanes empty and unlock, since what they held was made from another.
 
-        It joins ``sources``, in place of one that is of the same recording.
+        A curve goes with its recording and comes back with it. The source joins ``sources``, in place of one that is
+        of the same recording.
         """
+        if self.source is not None:
+            self._curves[self.source.drawing] = self.steer.automation
         self.source = source
-        self.set_steer(replace(self.steer, automation=None))
+        curve = self._curves.get(source.drawing) if source is not None else None
+        self.set_steer(replace(self.steer, automation=curve))
         if source is not None:
             self.keep_source(source)
         self.locks.clear()

@@ -67,7 +67,7 @@ class Studio(QObject):
         self.exports = Exports(self.chores)
         self.projects = Projects(self.state, self.chores, self.keeper)
         self.closings = Closings(self.state, self.sources, self.chores, lambda: self.projects.kept_in)
-        self.history = History(self.state, self.closings)
+        self.history = History(self.state, self.closings, lambda: self.renders.active)
         self.measuring = Measuring(self.state, self.measure_worker)
         self.rerender = Rerender(self.render_worker, self.keeper, self.recovery)
         self._late_pitch = LatePitch(self.state, self.chores)

@@ -75,6 +75,11 @@ def _rates(take: Take) -> list[tuple[str, float]]:
     return [(name, rate) for name, rate in rates if rate is not None]
 
 
+def counted_against(take: Take, reference: str | None) -> bool:
+    """Whether a take's words were counted against this transcript, or are themselves where the transcript is from."""
+    return take.reference == reference or (take.reference is None and " ".join(take.text.split()) == reference)
+
+
 def take_measures(take: Take) -> str:
     """What was measured of a take, in one line: word errors, length, naturalness, likeness of the voice."""
     parts = [take_wer(take)[0], f"{take.audio.seconds:.2f}\N{NO-BREAK SPACE}s"]

@@ -43,7 +43,6 @@ class _Listener:
     ``loader`` is a function of ``options``.
     """
 
-    title: str
     model: str
     needs: str
     loader: str
@@ -53,24 +52,16 @@ def judges() -> list[JudgeEntry]:
     """All judges that have a name of their own, the default first; nothing is loaded."""
     return [
         JudgeEntry(DEFAULT, "Embedded", "small acoustic judge that ships with the studio, against the source", None),
-        JudgeEntry(
-            EMOTION2VEC,
-            "emotion2vec+large",
-            "the acoustic judge of the paper; 16 kHz",
-            _problem(EMOTION2VEC),
-            EMOTION2VEC,
-        ),
+        _entry(EMOTION2VEC, EMOTION2VEC, "the acoustic judge of the paper; 16 kHz"),
         *(
-            JudgeEntry(
-                name,
-                each.title,
-                f"{each.title} chooses one of five, by option-letter logits; {each.needs}",
-                _problem(each.model),
-                each.model,
-            )
+            _entry(name, each.model, f"it chooses one of five, by option-letter logits; {each.needs}")
             for name, each in _LISTENERS.items()
         ),
     ]
+
+
+def _entry(name: str, model: str, description: str) -> JudgeEntry:
+    return JudgeEntry(name, find_model(model).title, description, _problem(model), model)
 
 
 def _problem(model: str) -> str | None:
@@ -123,7 +114,7 @@ def _load_emotion2vec() -> EmotionJudge:
 _LOADERS: dict[str, Callable[[], EmotionJudge]] = {DEFAULT: _load_embedded, EMOTION2VEC: _load_emotion2vec}
 
 _LISTENERS = {
-    FLAMINGO: _Listener("Audio Flamingo 3", FLAMINGO, "16.5 GB in bf16", "load_flamingo"),
-    QWEN2: _Listener("Qwen2.5-Omni-7B", "qwen2.5-omni-7b", "about 18 GB in bf16", "load_qwen2"),
-    QWEN3: _Listener("Qwen3-Omni-30B-A3B", QWEN3, "about 60 GB in bf16", "load_qwen3"),
+    FLAMINGO: _Listener(FLAMINGO, "16.5 GB in bf16", "load_flamingo"),
+    QWEN2: _Listener("qwen2.5-omni-7b", "about 18 GB in bf16", "load_qwen2"),
+    QWEN3: _Listener(QWEN3, "about 60 GB in bf16", "load_qwen3"),
 }

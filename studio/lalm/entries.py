@@ -205,7 +205,7 @@ JUDGES: tuple[ModelFacts, ...] = (
     ModelFacts(
         name="emotion2vec",
         title="emotion2vec+large",
-        description="judge: hears which emotion a conversion carries; the acoustic judge of the paper",
+        description="hears which emotion a conversion carries; the acoustic judge of the paper",
         loader="studio.judges.emotion2vec:load",
         licence="FunASR Model License",
         gates=(),
@@ -220,7 +220,7 @@ JUDGES: tuple[ModelFacts, ...] = (
     ModelFacts(
         name="qwen3-omni",
         title="Qwen3-Omni 30B-A3B",
-        description="judge: its thinker chooses one of five emotions by the logits of option letters",
+        description="its thinker chooses one of five emotions by the logits of option letters",
         loader="studio.judges.options:load_qwen3",
         licence="Apache-2.0",
         gates=(),
@@ -234,7 +234,7 @@ JUDGES: tuple[ModelFacts, ...] = (
     ModelFacts(
         name="utmos",
         title="UTMOS",
-        description="judge: how natural speech sounds, 1 to 5; the measure of the paper (evaluate --measures utmos)",
+        description="how natural speech sounds, 1 to 5; the measure of the paper (evaluate --measures utmos)",
         loader="studio.judges.utmos:load",
         licence="MIT",
         gates=(),
@@ -248,7 +248,7 @@ JUDGES: tuple[ModelFacts, ...] = (
     ModelFacts(
         name="wavlm",
         title="WavLM",
-        description="judge: whether two recordings are of one speaker (evaluate --measures speaker-wavlm)",
+        description="whether two recordings are of one speaker (evaluate --measures speaker-wavlm)",
         loader="studio.judges.wavlm:load",
         licence="CC BY-SA 3.0",
         gates=(),

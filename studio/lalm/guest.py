@@ -81,10 +81,11 @@ class Guest(Protocol):
         """Forward passes, of all decoders, for a second of sound; a guess, for the progress bar."""
         ...
 
-    def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
+    def speak(self, heard: FloatArray, says: str, seed: int | None, go_on: Callable[[], None]) -> Spoken:
         """Answer a recording, float32 [n] at 16 kHz, and what the user ``says`` about it.
 
-        ``seed`` None decodes greedily. Raises StudioError when no speech came of it.
+        ``seed`` None decodes greedily. ``go_on`` is called now and then where no decoder runs, and raises Cancelled.
+        Raises StudioError when no speech came of it.
         """
         ...
 
@@ -169,11 +170,15 @@ class GuestLALM:
         steered.taps.begin([request.steering], record=record)
         try:
             with ExitStack() as stack:
+
+                def go_on() -> None:
+                    if cancelled():
+                        raise Cancelled
+
                 for passes in watched.values():
 
                     def before(index: int, announces: bool = passes is steered.passes) -> None:
-                        if cancelled():
-                            raise Cancelled
+                        go_on()
                         if announces:
                             steered.taps.positions(None, generated=index > 0)
                             if following is not None:
@@ -181,7 +186,7 @@ class GuestLALM:
                         share(min(_UNFINISHED, sum(each.count for each in watched.values()) / expected))
 
                     stack.enter_context(passes.watched(before))
-                spoken = self._guest.speak(samples, instruction(request.target), request.seed)
+                spoken = self._guest.speak(samples, instruction(request.target), request.seed, go_on)
             counts = steered.taps.end(steered.passes.count)
         finally:
             steered.taps.abandon()

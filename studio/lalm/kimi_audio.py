@@ -7,7 +7,8 @@ tokens, 12.5 a second, begin six passes after the text: what those passes write 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,6 +61,7 @@ class KimiAudio:
         self._kimi = kimi
         self._seed = GREEDY_SEED
         self._tokens: npt.NDArray[np.int64] | None = None
+        self._go_on: Callable[[], None] = lambda: None
         self._detokenize = kimi.detokenize_audio
         kimi.detokenize_audio = self._make_sound
 
@@ -97,9 +99,9 @@ class KimiAudio:
 
         return on_the_clock(request, curve, spoken)
 
-    def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
+    def speak(self, heard: FloatArray, says: str, seed: int | None, go_on: Callable[[], None]) -> Spoken:
         """See :meth:`studio.lalm.guest.Guest.speak`."""
-        self._begin(seed)
+        self._begin(seed, go_on)
         with TemporaryDirectory() as folder, seeded(self._seed, next(self._kimi.alm.parameters()).device):
             path = Path(folder) / "source.wav"
             wavefile.write(path, heard, LISTENING_RATE)
@@ -126,9 +128,9 @@ class KimiAudio:
         """Give the model its own methods back."""
         del self._kimi.detokenize_audio
 
-    def _begin(self, seed: int | None) -> None:
+    def _begin(self, seed: int | None, go_on: Callable[[], None]) -> None:
         self._seed = GREEDY_SEED if seed is None else seed
-        self._tokens = None
+        self._tokens, self._go_on = None, go_on
 
     def _make_sound(self, tokens: torch.Tensor) -> torch.Tensor:
         if not tokens.numel():
@@ -137,9 +139,26 @@ class KimiAudio:
         self._tokens = tokens[0].cpu().numpy().astype(np.int64)[:, None]
         # Sound starts from the seed however many tokens were drawn, so that steered and unsteered voices compare.
         torch.manual_seed(self._seed)
-        made = self._detokenize(tokens)
+        with self._chunks_watched():
+            made = self._detokenize(tokens)
         assert isinstance(made, torch.Tensor)
         return made
+
+    @contextmanager
+    def _chunks_watched(self) -> Iterator[None]:
+        """Sound is made in chunks of 30 tokens, each of which takes as long as many passes; before each it may end."""
+        detokenizer = self._kimi.detokenizer
+        make = detokenizer.detokenize_streaming
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self._go_on()
+            return make(*args, **kwargs)
+
+        detokenizer.detokenize_streaming = watched
+        try:
+            yield
+        finally:
+            del detokenizer.detokenize_streaming
 
 
 def wrap(kimi: Any, revision: str) -> GuestLALM:

@@ -7,7 +7,7 @@ cancelling ends the next forward pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,6 +68,7 @@ class MiniCpmO:
         self._model = model
         self._seed = GREEDY_SEED
         self._error: BaseException | None = None
+        self._go_on: Callable[[], None] = lambda: None
         self._tokens: npt.NDArray[np.int64] | None = None
         self._speak, self._generate = getattr(model, _SPEAK, None), model.tts.generate
         if self._speak is None:
@@ -95,10 +96,11 @@ class MiniCpmO:
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._model.processor.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def speak(self, heard: FloatArray, says: str, seed: int | None) -> Spoken:
+    def speak(self, heard: FloatArray, says: str, seed: int | None, go_on: Callable[[], None]) -> Spoken:
         """See :meth:`studio.lalm.guest.Guest.speak`."""
         self._seed = GREEDY_SEED if seed is None else seed
         self._error = self._tokens = None
+        self._go_on = go_on
         with TemporaryDirectory() as folder, seeded(self._seed, self._model.device):
             path = Path(folder) / "speech.wav"
             text = self._model.chat(
@@ -156,6 +158,7 @@ class MiniCpmO:
     def _keep_tokens(self, *args: Any, **kwargs: Any) -> Any:
         made = self._generate(*args, **kwargs)
         self._tokens = made.new_ids[0].cpu().numpy().astype(np.int64)
+        self._go_on()
         return made
 
 

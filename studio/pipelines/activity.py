@@ -6,7 +6,7 @@ from pathlib import Path
 
 from studio.esn.activity import EmotionActivity, GateActivity
 from studio.esn.errors import StatisticsError
-from studio.pipelines.drawing import STATISTICS, Drawing, load_drawing
+from studio.pipelines.drawing import STATISTICS, Drawing, counts_in, load_drawing
 from studio.pipelines.records import Attempt
 
 
@@ -39,8 +39,4 @@ def _summed(drawing: Drawing) -> EmotionActivity:
 
 
 def _shard(folder: Path, success: Attempt) -> GateActivity:
-    path = folder / str(success.shard)
-    activity = EmotionActivity.load(path).by_emotion.get(success.emotion)
-    if activity is None:
-        raise StatisticsError(f"'{path}' holds no counts for {success.emotion}.")
-    return activity
+    return counts_in(EmotionActivity.load(folder / str(success.shard)).by_emotion, folder, success)

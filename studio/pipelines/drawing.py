@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from studio.emotions import in_order
+from studio.esn.errors import StatisticsError
 from studio.esn.mask import HUMAN
 from studio.pipelines.plan import drawing_key
 from studio.pipelines.records import Attempt, JobError, read_attempts, read_document, settings_of
@@ -18,6 +19,8 @@ from studio.pipelines.verdicts import load_verdicts
 
 STATISTICS = "statistics.stats.safetensors"
 """Statistics of the drawn successes, in the job folder."""
+
+Counts = TypeVar("Counts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,3 +139,11 @@ def draw(attempts: Iterable[Attempt], cap: int | None, seed: int) -> dict[str, l
 _CARRIED = (
     "model_id", "model_revision", "config_digest", "module", "judge", "wer_threshold", "corpus_fingerprint", "split"
 )  # fmt: skip
+
+
+def counts_in(by_emotion: Mapping[str, Counts], folder: Path, success: Attempt) -> Counts:
+    """What a conversion's shard holds for its emotion; raises StatisticsError when that is nothing."""
+    found = by_emotion.get(success.emotion)
+    if found is None:
+        raise StatisticsError(f"'{folder / str(success.shard)}' holds no counts for {success.emotion}.")
+    return found

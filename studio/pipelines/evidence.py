@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.esn.errors import StatisticsError
 from studio.esn.statistics import EmotionStatistics, GateStatistics
-from studio.pipelines.drawing import STATISTICS, Drawing, drawing_of, load_drawing
+from studio.pipelines.drawing import STATISTICS, Drawing, counts_in, drawing_of, load_drawing
 from studio.pipelines.records import Attempt
 
 
@@ -37,11 +37,7 @@ def sum_of(folder: Path, successes: Iterable[Attempt]) -> GateStatistics:
 
 def load_shard(folder: Path, success: Attempt) -> GateStatistics:
     """The counts of one conversion; raises StatisticsError when they are damaged."""
-    path = folder / str(success.shard)
-    statistics = EmotionStatistics.load(path).by_emotion.get(success.emotion)
-    if statistics is None:
-        raise StatisticsError(f"'{path}' holds no counts for {success.emotion}.")
-    return statistics
+    return counts_in(EmotionStatistics.load(folder / str(success.shard)).by_emotion, folder, success)
 
 
 def _sum_drawn(drawing: Drawing) -> EmotionStatistics:

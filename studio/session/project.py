@@ -34,12 +34,16 @@ _WRONG = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Studio
 
 @dataclass(frozen=True, eq=False)
 class ProjectSource:
-    """A recording: its clip, the title it is shown by, its transcript, and whether it is a demo line."""
+    """A recording: its clip, the title it is shown by, its transcript, and whether it is a demo line.
+
+    One that is not ``listed`` was closed, and is kept for its takes.
+    """
 
     clip: Clip
     title: str
     reference: str | None = None
     demo: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,12 +196,12 @@ class _Reader:
         for record in records:
             name = text(record["sha256"])
             reference = None if record["reference"] is None else text(record["reference"])
-            title, demo = text(record["title"]), bool(record["demo"])
+            title, demo, listed = text(record["title"]), bool(record["demo"]), bool(record.get("listed", True))
             clip = self._clip(record)
             if clip is None:
                 self._unread["sources"].append(record)
             else:
-                sources[name] = ProjectSource(clip, title, reference, demo)
+                sources[name] = ProjectSource(clip, title, reference, demo, listed)
         return sources
 
     def _takes(self, records: Iterable[dict[str, Any]], sources: Mapping[str, ProjectSource]) -> list[NumberedTake]:

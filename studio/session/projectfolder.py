@@ -81,6 +81,11 @@ class ProjectFolder:
         """
         if self._lock is None:
             self.create()
+        elif not self.path.is_dir():
+            raise StudioError(
+                f"The project '{self.path.name}' is not in '{self.path.parent}' any more, so nothing is saved; put it "
+                "back there, or save it as another."
+            )
         sources = [self._source(source) for source in project.sources]
         takes = [self._take(numbered) for numbered in project.takes]
         numbers = {record["number"] for record in takes}
@@ -126,7 +131,7 @@ class ProjectFolder:
         self._lock = lock
 
     def _source(self, source: ProjectSource) -> dict[str, Any]:
-        about = {"title": source.title, "reference": source.reference, "demo": source.demo}
+        about = {"title": source.title, "reference": source.reference, "demo": source.demo, "listed": source.listed}
         return about | self._clip(source.clip, "sources", self._digest(source.clip)[:16])
 
     def _take(self, numbered: NumberedTake) -> dict[str, Any]:

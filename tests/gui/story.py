@@ -84,7 +84,7 @@ def afternoon(stage: Stage, folder: Path) -> dict[str, Any]:
     stage.wait(lambda: studio.projects.path is not None and not studio.chores.busy, "the project to be saved")
     drag_slider(window, "surprise", 0.9)
     stage.wait_for_takes(len(TARGETS) + 4)
-    # Takes are written at once, what lanes hold when nothing changes any more.
+    # Takes are written at once, what lanes hold a little later.
     stage.rest(2 * REST_MILLISECONDS / 1000)
     stage.wait(lambda: not studio.chores.busy, "the last take to be written")
     told = {

@@ -70,7 +70,8 @@ def test_any_rate_and_number_of_channels_opens_and_renders(
     choose_target(window, "happy")
     wait_for_takes(qtbot, window, 1)
     assert state.takes[0].take.wer is None
-    assert "content lock" in window.lanes.lanes["A"].words.text()
+    assert state.source.read
+    assert f">{state.source.reference}<" in window.lanes.lanes["A"].words.text(), "it says what the model read"
     assert not window.notices.isVisible()
 
 

@@ -6,6 +6,7 @@ import gc
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -19,11 +20,13 @@ from pytestqt.qtbot import QtBot
 
 from studio.audio.clip import Clip
 from studio.gui.audition.record import RecordDialog
+from studio.gui.loading import Loader
 from studio.gui.main_window import MainWindow
 from studio.gui.sources import read_line
 from studio.session.recordings import save_recording
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, drop, key, press, wait_for_takes
-from tests.gui.test_projects import save_to, settled
+from tests.gui.standin import StandIn
+from tests.gui.test_projects import fresh, save_to, settled
 
 RATE = 8_000
 CONTROL, SHIFT, ALT = (
@@ -126,7 +129,7 @@ def test_closing_is_undone_with_region_transcript_takes_and_lanes(
     before, made_of = facts(window), window.studio.state.source
     assert (before["lanes"], before["locks"], before["takes"][0][1]) == ([2, 1], {"B"}, 4)
 
-    close(window)
+    key(window, Qt.Key.Key_W, CONTROL)
     assert len(names(window)) == 1
     assert window.actions_.named["Undo"].text() == f"Undo closing {before['called'][0]}"
     assert [shown.take.stars for shown in window.studio.state.takes] == [4, 0], "takes stay"
@@ -156,6 +159,55 @@ def test_closing_is_undone_with_region_transcript_takes_and_lanes(
     now = window.studio.state.source
     assert now is not None
     assert now.is_of(made_of), "it is the recording the takes were made of"
+
+
+def test_closed_in_the_middle_of_a_render_it_comes_back_and_is_rendered(
+    qtbot: QtBot, window: MainWindow, standin: StandIn
+) -> None:
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    drag_slider(window, "angry", 0.5)
+    wait_for_takes(qtbot, window, 2)
+    standin.started.clear()
+    standin.go.clear()
+    drag_slider(window, "angry", 1.0)
+    qtbot.waitUntil(standin.started.is_set, timeout=PATIENCE)
+    close(window)
+    assert window.studio.state.source is None
+    standin.go.set()
+    qtbot.waitUntil(lambda: not window.studio.renders.active, timeout=PATIENCE)
+    assert len(window.studio.state.takes) == 2, "what was under way is not wanted any more"
+    undo(window)
+    wait_for_takes(qtbot, window, 3)
+    assert in_lanes(window) == [1, 3]
+
+
+def test_what_was_closed_stays_closed_in_a_project_that_is_opened_again(
+    qtbot: QtBot,
+    window: MainWindow,
+    open_window: Callable[[Loader], MainWindow],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_one(qtbot, window, "file", tmp_path)
+    choose_target(window, "angry")
+    wait_for_takes(qtbot, window, 1)
+    trim(qtbot, window)
+    wait_for_takes(qtbot, window, 2)
+    close(window)
+    wait_for_takes(qtbot, window, 3)
+    path = save_to(qtbot, window, tmp_path / "mine.esnstudio", monkeypatch)
+    left = names(window)
+    assert len(left) == 1
+    window.close()
+    again = fresh(qtbot, open_window, tmp_path)
+    again.studio.projects.open(path)
+    qtbot.waitUntil(lambda: len(again.studio.state.takes) == 3, timeout=PATIENCE)
+    settled(qtbot, again)
+    assert names(again) == left
+    again.studio.renders.assign(2, "B")
+    assert names(again) == [*left, "a.wav"], "with a take of it, it opens again"
+    assert facts(again)["samples"][0] == again.studio.state.takes[1].source.fingerprint()
 
 
 def forget(qtbot: QtBot, window: MainWindow) -> None:

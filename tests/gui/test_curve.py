@@ -119,6 +119,13 @@ def right_click(window: MainWindow, lane: CurveLane, at: QPoint) -> None:
     QTest.mouseClick(window.windowHandle(), Qt.MouseButton.RightButton, NONE, lane.mapTo(window, at))
 
 
+def test_the_key_that_clears_belongs_to_the_lane(window: MainWindow) -> None:
+    set_point(lane_of(window), 0.4, 0.5)
+    window.library.takes.setFocus()
+    QTest.keyClick(window.library.takes, Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
+    assert curve_of(window) is not None
+
+
 def test_the_right_button_on_a_point_removes_it_and_shows_no_menu(window: MainWindow) -> None:
     lane = lane_of(window)
     set_point(lane, 0.4, 1.0)
@@ -180,16 +187,25 @@ def test_a_level_curve_at_full_strength_is_no_curve(window: MainWindow) -> None:
     assert replace(steer, automation=((0.3, 0.0), (0.5, 0.0))).canonical() == steer.baseline()
 
 
-def test_another_recording_starts_without_the_curve(qtbot: QtBot, window: MainWindow) -> None:
+def test_another_recording_starts_without_the_curve_which_comes_back_with_its_own(
+    qtbot: QtBot, window: MainWindow
+) -> None:
     lane, state = lane_of(window), window.studio.state
     set_point(lane, 0.5, 0.3)
-    before = state.source
-    assert state.steer.automation is not None
+    drawn = curve_of(window)
+    assert drawn is not None
     with_curve = lane.grab().toImage()
-    state.set_source(before)
+    window.studio.sources.open_line(window.studio.sources.demo_lines[5])
+    qtbot.waitUntil(lambda: len(state.sources) == 2, timeout=PATIENCE)
     assert curve_of(window) is None
     assert lane.points == ()
     assert lane.grab().toImage() != with_curve
+    set_point(lane, 0.7, 0.9)
+    other = curve_of(window)
+    rows = window.library.sources
+    for key_, curve in ((Qt.Key.Key_Up, drawn), (Qt.Key.Key_Down, other), (Qt.Key.Key_Up, drawn)):
+        QTest.keyClick(rows, key_)
+        assert curve_of(window) == curve == lane.points
 
 
 def test_points_snap_to_words_where_the_model_keeps_step_with_words(
@@ -238,6 +254,17 @@ def test_where_a_model_follows_no_curve_the_lane_says_so(
     assert lane.toolTip() == says
     set_point(lane, 0.5, 1.0)
     assert curve_of(window) is None
+
+
+def test_with_nothing_open_the_lane_says_so(window: MainWindow) -> None:
+    lane, state = lane_of(window), window.studio.state
+    assert state.source is not None
+    window.studio.sources.close(state.source)
+    assert not lane.isEnabled()
+    assert lane.toolTip() == "Open a recording first"
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert lane.isEnabled()
+    assert lane.toolTip().startswith("Click to set a point")
 
 
 def times_of(window: MainWindow) -> list[float]:

@@ -293,6 +293,36 @@ def test_opening_a_recording_is_no_step_and_old_steps_keep_to_what_they_changed(
     assert _open(window).startswith(line.id)
 
 
+def test_steps_keep_to_the_recording_they_were_made_on(
+    qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake]
+) -> None:
+    state, lane, typed = window.studio.state, window.lanes.curve, "other words"
+    state.set_options(auto_render=False)
+    window.studio.renders.assign(1, "B")
+    QTest.mouseClick(lane, Qt.MouseButton.LeftButton, pos=lane.x_y((0.5, 0.3)).toPoint())
+    state.set_reference(typed)
+    count, first = len(texts(window)), _open(window)
+    line = window.studio.sources.demo_lines[5]
+    window.studio.sources.open_line(line)
+    qtbot.waitUntil(lambda: _open(window).startswith(line.id), timeout=PATIENCE)
+    press(window.steering.render_button)
+    wait_for_takes(qtbot, window, 4)
+    held = [in_lane(window, each) for each in "AB"]
+    assert held == list(state.takes[:1:-1])
+    for _ in range(3):
+        undo(window)
+    assert (in_lane(window, "A"), in_lane(window, "B")) == tuple(held), "lanes of another recording are left alone"
+    assert _curve(window) == []
+    assert [source.reference == typed for source in state.sources] == [False, False], "it changed in the list"
+    redo(window)
+    redo(window)
+    assert _curve(window) == [], "this curve is not of this recording"
+    redo(window)
+    assert len(texts(window)) == count
+    window.studio.renders.assign(2, "A")
+    assert (_open(window), window.library.reference.toPlainText()) == (first, typed), "as it was corrected since"
+
+
 def _open(window: MainWindow) -> str:
     source = window.studio.state.source
     return source.name if source is not None else ""

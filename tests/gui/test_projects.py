@@ -227,6 +227,44 @@ def test_deletions_reach_the_disk_when_the_window_closes(
     assert [take["number"] for take in json.loads((path / "project.json").read_text())["takes"]] == [2]
 
 
+def test_a_project_that_was_moved_away_is_missed_and_saved_elsewhere(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_takes(qtbot, window)
+    path = save_to(qtbot, window, tmp_path / "mine.esnstudio", monkeypatch)
+    shutil.move(path, tmp_path / "moved.esnstudio")
+    press(window.notices.close_button)
+    drag_slider(window, "angry", 1.1)
+    wait_for_takes(qtbot, window, 3)
+    qtbot.waitUntil(lambda: bool(texts(window)), timeout=PATIENCE)
+    assert texts(window)[0] == (
+        f"The project 'mine.esnstudio' is not in '{tmp_path}' any more, so nothing is saved; put it back there, or "
+        "save it as another."
+    )
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(tmp_path / "other"), ""))
+    key(window, Qt.Key.Key_S, CONTROL | SHIFT)
+    qtbot.waitUntil(lambda: window.studio.projects.path != path, timeout=PATIENCE)
+    settled(qtbot, window)
+    assert len(json.loads((tmp_path / "other.esnstudio" / "project.json").read_text())["takes"]) == 3
+    assert len(list((tmp_path / "other.esnstudio" / "takes").iterdir())) == 3
+
+
+def test_what_changes_on_and_on_is_written_all_the_same(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_takes(qtbot, window)
+    path = save_to(qtbot, window, tmp_path / "mine.esnstudio", monkeypatch)
+    state, count = window.studio.state, 0
+
+    def starred_on_disk() -> bool:
+        nonlocal count
+        count += 1
+        state.mark_take(state.takes[0], stars=1 + count % 5)
+        return json.loads((path / "project.json").read_text())["takes"][0]["stars"] > 0
+
+    qtbot.waitUntil(starred_on_disk, timeout=PATIENCE)
+
+
 def test_a_name_that_is_taken_is_refused(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

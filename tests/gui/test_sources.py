@@ -99,6 +99,21 @@ def test_open_asks_for_several_and_one_that_is_open_is_not_listed_twice(
     assert current(window).name == "a.wav"
 
 
+def test_only_the_same_sound_under_the_same_name_is_the_same_recording(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    for folder, name, hertz in (("one", "a.wav", 200.0), ("two", "a.wav", 200.0), ("three", "a.wav", 201.0)):
+        (tmp_path / folder).mkdir()
+        recording(tmp_path / folder / name, hertz=hertz)
+    recording(tmp_path / "b.wav", hertz=200.0)
+    drop(window, *(tmp_path / folder / "a.wav" for folder in ("one", "two", "three")), tmp_path / "b.wav")
+    qtbot.waitUntil(lambda: not window.studio.sources.opening, timeout=PATIENCE)
+    assert names(window)[1:] == ["a.wav", "a.wav", "b.wav"]
+    opened = window.studio.state.sources[1:]
+    assert [source.path for source in opened] == [tmp_path / each for each in ("one/a.wav", "three/a.wav", "b.wav")]
+    assert [source.fingerprint for source in opened] == [source.drawing.clip.fingerprint() for source in opened]
+
+
 def test_the_list_switches_by_mouse_and_key_and_brings_what_was_said_of_each(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from weakref import ref
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from studio.gui.audition.arrange import ORDERS, Arrangement, arrange
@@ -105,6 +105,12 @@ def test_a_note_is_typed_kept_and_left(window: MainWindow, takes: list[ShownTake
     QTest.keyClick(note, Qt.Key.Key_Return)
     assert takes[2].take.note == "too much, n 1 2"
     assert window.library.takes.hasFocus()
+    key(window, Qt.Key.Key_N)
+    QApplication.clipboard().setText("pasted\nin two\tlines")
+    QTest.keyClick(note, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(note, Qt.Key.Key_Return)
+    assert takes[2].take.note == "pasted in two lines"
+    key(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     key(window, Qt.Key.Key_N)
     QTest.keyClicks(note, "scrap")
     QTest.keyClick(note, Qt.Key.Key_Escape)

@@ -25,6 +25,9 @@ SAMPLES_PER_TOKEN = 240
 DELAY = 2
 """Passes of Kimi-Audio before its first speech token."""
 
+CHUNK = 3
+"""Of its speech tokens, made into sound at once."""
+
 FIRST_SOUND = 1000
 """The least id of its speech tokens."""
 
@@ -160,6 +163,15 @@ class KimiDecoder(nn.Module):
         return self.norm(text)[:, -1], self.norm(audio)[:, -1]
 
 
+class Detokenizer:
+    """Of Kimi-Audio."""
+
+    def detokenize_streaming(self, tokens: Tensor) -> Tensor:
+        """A chunk of speech tokens [1, T] to sound [1, samples]."""
+        level = tokens.float().repeat_interleave(SAMPLES_PER_TOKEN, dim=1) / HIDDEN
+        return level * 0.5 + torch.rand(level.shape) * 0.1
+
+
 class Kimi:
     """``generate`` as kimia_infer's: a path in, (sound, text) out, no file. In pass ``slip`` it writes no speech."""
 
@@ -175,6 +187,7 @@ class Kimi:
         self.alm.config = config
         self.asked: dict[str, Any] = {}
         self.mute = False
+        self.detokenizer = Detokenizer()
 
     def generate(self, chats: Any, output_type: str, **asked: Any) -> tuple[Tensor, str]:
         """The answer; see the class."""
@@ -196,5 +209,5 @@ class Kimi:
 
     def detokenize_audio(self, tokens: Tensor) -> Tensor:
         """Speech tokens [1, T] to sound [1, samples]."""
-        level = tokens.float().repeat_interleave(SAMPLES_PER_TOKEN, dim=1) / HIDDEN
-        return level * 0.5 + torch.rand(level.shape) * 0.1
+        chunks = tokens.split(CHUNK, 1) if tokens.numel() else ()
+        return torch.cat([self.detokenizer.detokenize_streaming(chunk) for chunk in chunks], 1)

@@ -1,8 +1,9 @@
-"""What the adapters of guests load beside the model, and what they call the model they loaded."""
+"""What the adapters of guests run by consent, what they load beside the model, and what they call what they loaded."""
 
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import soundfile
 import torch
 
 from studio.errors import StudioError
+from studio.lalm import kimi_audio, minicpm_o, remote_code
 from studio.lalm.guest import config_digest
 from studio.lalm.minicpm_o import WholeSpeech, load_vocoder
 
@@ -95,3 +97,42 @@ def test_a_model_is_the_same_wherever_it_lies() -> None:
     here, there = config(_name_or_path="/a", transformers_version="1"), config(_name_or_path="/b", _commit_hash="c")
     assert config_digest(here) == config_digest(there)
     assert config_digest(here) != config_digest(config(_name_or_path="/a", width=9))
+
+
+def test_code_runs_by_consent_to_exactly_that_code(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots" / "0123abcd"
+    folder.mkdir(parents=True)
+    with pytest.raises(StudioError, match="no Python code"):
+        remote_code.code_digest(folder)
+    (folder / "modeling.py").write_text("x = 1\n")
+    without = remote_code.code_digest(folder)
+    (folder / "assets").mkdir()
+    (folder / "assets" / "flow.yaml").write_text("flow: !new:torch.nn.Linear\n")
+    digest = remote_code.code_digest(folder)
+    assert digest != without, "what a recipe names is run too"
+    with pytest.raises(StudioError, match="runs 2 Python and YAML files of its own"):
+        minicpm_o.load(folder, agreed=None)
+    (folder / "notes.txt").write_text("nothing that runs")
+    assert remote_code.require_consent("It", folder, digest) == digest
+    assert remote_code.revision(folder, digest) == f"0123abcd+code.{digest}"
+    (folder / "config.json").write_text('{"auto_map": {"AutoModel": "modeling.Model"}}')
+    assert remote_code.require_consent("It", folder, digest) == digest
+    (folder / "modeling.py").write_text("x = 2\n")
+    with pytest.raises(StudioError, match="are not those you agreed to"):
+        kimi_audio.load(folder, agreed=digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("config.json", '{"auto_map": {"AutoModel": "someone/else--modeling.Model"}}'),
+        ("tokenizer_config.json", '{"auto_map": {"AutoTokenizer": ["someone/else--tokens.Tokens", null]}}'),
+        ("config.json", "{"),
+    ],
+)
+def test_code_of_another_repository_is_not_run_by_consent_to_this_one(tmp_path: Path, name: str, config: str) -> None:
+    (tmp_path / "modeling.py").write_text("x = 1\n")
+    digest = remote_code.code_digest(tmp_path)
+    (tmp_path / name).write_text(config)
+    with pytest.raises(StudioError, match=r"code of another repository|is no JSON"):
+        minicpm_o.load(tmp_path, agreed=digest)

@@ -19,7 +19,7 @@ from studio.esn.automation import Automation, Point
 from studio.esn.errors import MaskError, TapError
 from studio.esn.intervention import Mode, Steering
 from studio.esn.mask import EsnMask
-from studio.lalm import kimi_audio, minicpm_o, remote_code, wavefile
+from studio.lalm import kimi_audio, minicpm_o, wavefile
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, Conversion, ConversionRequest, CurveUnit
 from studio.lalm.guest import GuestLALM, resample
 from tests.lalm.guests import DELAY, PROMPT, SAMPLES_PER_TOKEN, SOUNDS, WIDE, WORDS, Kimi, MiniCpmO
@@ -211,7 +211,7 @@ def test_what_a_curve_needs_is_said() -> None:
         follow(model, LANGUAGE, curve.points)
 
 
-@pytest.mark.parametrize("at", [2, WORDS + 3])
+@pytest.mark.parametrize("at", [2, WORDS + 2])
 @pytest.mark.parametrize("load", MODELS)
 def test_cancelling_stops_before_the_next_token(load: Callable[[], GuestLALM], at: int) -> None:
     model = load()
@@ -223,9 +223,6 @@ def test_cancelling_stops_before_the_next_token(load: Callable[[], GuestLALM], a
         asked += 1
         return asked == at
 
-    if at > WORDS and model.info.title == kimi_audio.TITLE:
-        assert same(plain, convert(model, cancelled=now))  # it is done by then
-        return
     with pytest.raises(Cancelled):
         convert(model, cancelled=now)
     assert asked == at
@@ -338,45 +335,6 @@ def test_other_code_is_told() -> None:
     del inner.tts.model.layers
     with pytest.raises(StudioError, match=r"no module 'tts\.model\.layers'"):
         minicpm_o.wrap(inner, "r1")
-
-
-def test_code_runs_by_consent_to_exactly_that_code(tmp_path: Path) -> None:
-    folder = tmp_path / "snapshots" / "0123abcd"
-    folder.mkdir(parents=True)
-    with pytest.raises(StudioError, match="no Python code"):
-        remote_code.code_digest(folder)
-    (folder / "modeling.py").write_text("x = 1\n")
-    without = remote_code.code_digest(folder)
-    (folder / "assets").mkdir()
-    (folder / "assets" / "flow.yaml").write_text("flow: !new:torch.nn.Linear\n")
-    digest = remote_code.code_digest(folder)
-    assert digest != without, "what a recipe names is run too"
-    with pytest.raises(StudioError, match="runs 2 Python and YAML files of its own"):
-        minicpm_o.load(folder, agreed=None)
-    (folder / "notes.txt").write_text("nothing that runs")
-    assert remote_code.require_consent("It", folder, digest) == digest
-    assert remote_code.revision(folder, digest) == f"0123abcd+code.{digest}"
-    (folder / "config.json").write_text('{"auto_map": {"AutoModel": "modeling.Model"}}')
-    assert remote_code.require_consent("It", folder, digest) == digest
-    (folder / "modeling.py").write_text("x = 2\n")
-    with pytest.raises(StudioError, match="are not those you agreed to"):
-        kimi_audio.load(folder, agreed=digest)
-
-
-@pytest.mark.parametrize(
-    ("name", "config"),
-    [
-        ("config.json", '{"auto_map": {"AutoModel": "someone/else--modeling.Model"}}'),
-        ("tokenizer_config.json", '{"auto_map": {"AutoTokenizer": ["someone/else--tokens.Tokens", null]}}'),
-        ("config.json", "{"),
-    ],
-)
-def test_code_of_another_repository_is_not_run_by_consent_to_this_one(tmp_path: Path, name: str, config: str) -> None:
-    (tmp_path / "modeling.py").write_text("x = 1\n")
-    digest = remote_code.code_digest(tmp_path)
-    (tmp_path / name).write_text(config)
-    with pytest.raises(StudioError, match=r"code of another repository|is no JSON"):
-        minicpm_o.load(tmp_path, agreed=digest)
 
 
 def test_sound_files(tmp_path: Path) -> None:

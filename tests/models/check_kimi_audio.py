@@ -21,6 +21,7 @@ import transformers.utils
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 from transformers.models.qwen2 import modeling_qwen2
 
+from studio.errors import Cancelled
 from studio.lalm import kimi_audio, remote_code
 from studio.lalm.base import LANGUAGE, SYNTHESIS, ConversionRequest
 from studio.lalm.passes import Passes
@@ -172,6 +173,23 @@ def check_fork(report: Report, lalm: Any) -> None:
     report.check("the heatmap's labels: " + str(lalm.info.layer_labels[LANGUAGE]), lalm.info.layer_labels)
 
 
+def check_sound(report: Report, lalm: Any, kimi: Any) -> None:
+    """Cancelling reaches the chunks that sound is made in, when all passes are done."""
+    asked = 0
+
+    def last() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > PASSES
+
+    try:
+        lalm.convert([ConversionRequest(SOURCE, "happy")], cancelled=last)
+        report.check("cancelling ends the making of sound", False)
+    except Cancelled:
+        report.check("cancelling ends the making of sound, before its first chunk", asked == PASSES + 1)
+    report.check("and leaves the detokenizer as it was", not vars(kimi.detokenizer))
+
+
 def main() -> None:
     """Print what ran and how it ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,6 +211,7 @@ def main() -> None:
         check_model(report, lalm, module, passes)
         check_curve(report, lalm, module, 1 / kimi_audio.TOKENS_PER_SECOND)
     check_fork(report, lalm)
+    check_sound(report, lalm, kimi)
     lalm.close()
     report.check("closing leaves no hook behind", not any(m._forward_hooks for m in kimi.alm.model.modules()))
     print("stood in: attention by torch for flash-attn, the CPU for CUDA, the tokenizers, the Whisper encoder, and the")

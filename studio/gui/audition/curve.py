@@ -64,6 +64,9 @@ class CurveLane(TimeCanvas):
         self._took_press = False
         self.clear_action = QAction("Clear the curve", self)
         self.clear_action.setShortcut(QKeySequence("Shift+Del"))
+        # As with Delete: elsewhere it may be meant for something else.
+        self.clear_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.addAction(self.clear_action)
         self.clear_action.triggered.connect(self.clear)
         self.clear_button = link("clear curve", "Clear the intensity curve")
         self.clear_button.clicked.connect(self.clear_action.trigger)
@@ -75,7 +78,7 @@ class CurveLane(TimeCanvas):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAccessibleName("Intensity curve")
-        self.setToolTip(_HELP)
+        self._hint()
         self._describe()
 
     def sizeHint(self) -> QSize:
@@ -85,9 +88,9 @@ class CurveLane(TimeCanvas):
     def show_points(self, points: Sequence[Point] | None, seconds: float) -> None:
         """Show a curve, or none, over a recording of so many seconds (0: nothing is open)."""
         points = tuple(points or ())
-        self.setEnabled(seconds > 0 and self._reason is None)
         if points != self.points or seconds != self._seconds:
             self.points, self._seconds = points, seconds
+            self._hint()
             if self.chosen is not None and self.chosen >= len(points):
                 self.chosen = None
             self._describe()
@@ -97,13 +100,17 @@ class CurveLane(TimeCanvas):
         """Let a curve be drawn, or say why the model follows none."""
         if reason != self._reason:
             self._reason = reason
-            self.setEnabled(self._seconds > 0 and reason is None)
             self._hint()
             self.redraw()
 
+    @property
+    def _blocked(self) -> str | None:
+        """Why no curve can be drawn now; None when one can."""
+        return "Open a recording first" if self._seconds <= 0 else self._reason
+
     def _hint(self) -> None:
         snaps = " Points snap to words, with which this model keeps step." if self._words else ""
-        self.setToolTip(self._reason or f"{_HELP}{snaps}")
+        explain(self, self._blocked is None, self._blocked or "", f"{_HELP}{snaps}")
 
     def show_words(self, words: Sequence[str]) -> None:
         """Snap to these words, each an equal share of the length; none: points go anywhere in time."""
@@ -132,7 +139,7 @@ class CurveLane(TimeCanvas):
         self._draw_words(painter, colours)
         if not self.points:
             painter.setPen(QColor(colours.faint))
-            painter.drawText(self.rect().adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignCenter, self._reason or _HINT)
+            painter.drawText(self.rect().adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignCenter, self._blocked or _HINT)
             return
         line = [QPointF(0, self._y_of(self.points[0][1])), *(self.x_y(point) for point in self.points)]
         line.append(QPointF(self.width(), line[-1].y()))

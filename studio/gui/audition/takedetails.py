@@ -134,7 +134,7 @@ class TakeDetails(QWidget):
     def _commit(self) -> None:
         if self._shown is not None and self.note.isModified():
             self.note.setModified(False)
-            self._state.mark_take(self._shown, note=self.note.text().strip())
+            self._state.mark_take(self._shown, note=" ".join(self.note.text().split()))
 
 
 def differences_text(first: ShownTake, second: ShownTake) -> tuple[str, str]:

@@ -181,7 +181,7 @@ class TakeDelegate(QStyledItemDelegate):
         if take.note:
             painter.setFont(_slanted(painter.font()))
             painter.setPen(QColor(colours.text))
-            _draw_elided(painter, self.note_box(box), take.note)
+            _draw_elided(painter, self.note_box(box), " ".join(take.note.split()))
         self._paint_judge(painter, QRect(box.right() - 60, box.top() + 23, 54, 13), shown, colours)
         held = self._lanes_of(shown)
         for lane in TAKE_LANES:

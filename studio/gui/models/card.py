@@ -99,7 +99,8 @@ class ModelCard(QFrame):
     def _show_decisions(self) -> None:
         facts, decisions = self.entry.facts, self._decisions
         self.options.show_options(decisions.options(facts.name))
-        fit = decisions.fit(facts)
+        # The card of another machine is looked at there, by its host.
+        fit = decisions.fit(facts) if host_of(facts.runtime) is None else None
         self.fit.setText(sentence(fit.words) if fit is not None else "")
         self.fit.setVisible(fit is not None)
         set_role(self.fit, "small" if fit is None or fit.fits else "warning")

@@ -10,12 +10,11 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from studio.gui.keys import ButtonKeys
-from studio.gui.widgets.layout import small, tight
+from studio.gui.widgets.layout import body_of, fit_to_screen, small
 from studio.lalm.consent import CodeOffer, in_words
 
 _DIGIT_GROUP = 32
@@ -80,10 +79,8 @@ class ConsentDialog(QDialog):
         buttons.addStretch(1)
         buttons.addWidget(self.agree)
         buttons.addWidget(self.decline)
-        layout = QVBoxLayout(self)
-        tight(layout, 16, 16)
-        layout.addWidget(self.words)
-        layout.addLayout(grid)
-        layout.addWidget(self.files)
-        layout.addLayout(buttons)
-        self.setMinimumWidth(520)
+        column = body_of(self, buttons, 552)
+        column.addWidget(self.words)
+        column.addLayout(grid)
+        column.addWidget(self.files)
+        fit_to_screen(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QWidget
 
 from studio.gui.keys import ButtonKeys
 from studio.gui.loading import ModelKeeper
@@ -12,7 +12,7 @@ from studio.gui.models.card import ModelCard
 from studio.gui.models.decisions import Decisions
 from studio.gui.models.downloads import Downloads
 from studio.gui.models.environments import Environments
-from studio.gui.widgets.layout import heading, scrolling, small, tight
+from studio.gui.widgets.layout import body_of, fit_to_screen, heading, small
 from studio.lalm.catalog import models
 
 _SIZE = QSize(760, 680)
@@ -32,10 +32,9 @@ class ModelsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Models")
         self.cards = {entry.name: ModelCard(entry, keeper, downloads, decisions, environments) for entry in models()}
-        content = QWidget()
-        content.setObjectName("page")
-        column = QVBoxLayout(content)
-        tight(column, 16, 8)
+        foot = QHBoxLayout()
+        column = body_of(self, foot, 0)
+        column.setSpacing(8)
         column.addWidget(heading("Models that convert speech or recognise emotions"))
         judging = [card for card in self.cards.values() if card.entry.facts.abilities == ("judge",)]
         for card in self.cards.values():
@@ -52,15 +51,9 @@ class ModelsDialog(QDialog):
             "them, and only when you press a button; nothing else leaves the machine."
         )
         about.setWordWrap(True)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(16, 8, 16, 12)
-        foot.setSpacing(16)
         foot.addWidget(about, 1)
+        foot.addSpacing(8)
         foot.addWidget(close)
-        layout = QVBoxLayout(self)
-        tight(layout, 0, 0)
-        layout.addWidget(scrolling(content), 1)
-        layout.addLayout(foot)
         keeper.loaded_changed.connect(decisions.read)
         for changed in (
             downloads.changed, decisions.changed, environments.changed, keeper.loaded_changed, keeper.taken_changed,
@@ -77,5 +70,5 @@ class ModelsDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         """As large as it wants to be, where the screen has that much room."""
         if not event.spontaneous():
-            self.resize(_SIZE.boundedTo(self.screen().availableSize() - QSize(16, 48)))
+            fit_to_screen(self, _SIZE)
         super().showEvent(event)

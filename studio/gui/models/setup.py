@@ -11,13 +11,12 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from studio.gui.keys import ButtonKeys
 from studio.gui.models.environments import Environments, Question, Survey
-from studio.gui.widgets.layout import explain, set_role, small, tight
+from studio.gui.widgets.layout import body_of, explain, fit_to_screen, set_role, small
 from studio.lalm.runtimes.create import Site
 from studio.lalm.runtimes.records import RuntimeRecord
 from studio.lalm.runtimes.specs import RuntimeSpec
@@ -125,7 +124,7 @@ class SetupDialog(QDialog):
         explain(self.look, not self._looking, "It is being looked at")
         reason = "It is being looked at" if self._looking else "Look first what it needs there"
         explain(self.start, self._site is not None, reason, "Download and install; it can be cancelled")
-        self.adjustSize()
+        fit_to_screen(self)
 
     def _agree(self) -> None:
         site = self._site
@@ -157,16 +156,14 @@ class SetupDialog(QDialog):
         for button in (self.look, self.start, self.close_button):
             # Enter belongs to what has the focus.
             button.setAutoDefault(False)
+        column = body_of(self, buttons, 480)
+        column.addWidget(self.words)
+        column.addLayout(grid)
+        column.addWidget(self.about_host)
+        column.addWidget(self.found)
+        column.addStretch(1)
         for label in (self.words, self.about_host, self.found):
             label.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        tight(layout, 16, 16)
-        layout.addWidget(self.words)
-        layout.addLayout(grid)
-        layout.addWidget(self.about_host)
-        layout.addWidget(self.found)
-        layout.addLayout(buttons)
-        self.setMinimumWidth(480)
 
 
 def _field(name: str, placeholder: str) -> QLineEdit:

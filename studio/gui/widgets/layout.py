@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -83,9 +84,27 @@ class ElidedLabel(QLabel):
         self.setToolTip(self._whole if shown != self._whole else "")
 
 
+class _Hugging(QScrollArea):
+    """Asks for all the room its content would take."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self._content = content
+
+    def sizeHint(self) -> QSize:
+        """The content's."""
+        content = self._content
+        width = max(content.minimumWidth(), content.sizeHint().width())
+        height = content.heightForWidth(width) if content.hasHeightForWidth() else content.sizeHint().height()
+        return QSize(width, height)
+
+
 def scrolling(content: QWidget, *, sideways: bool = True) -> QScrollArea:
     """An area without a frame that shows ``content`` at its width, and scrolls; the keys are the content's."""
-    area = QScrollArea()
+    return _fill(QScrollArea(), content, sideways=sideways)
+
+
+def _fill(area: QScrollArea, content: QWidget, *, sideways: bool = True) -> QScrollArea:
     area.setWidget(content)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
@@ -93,6 +112,33 @@ def scrolling(content: QWidget, *, sideways: bool = True) -> QScrollArea:
     if not sideways:
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return area
+
+
+def body_of(dialog: QWidget, foot: QBoxLayout, width: int) -> QVBoxLayout:
+    """The column of a dialog's content, at least so wide, above ``foot``; it scrolls where the screen is too small."""
+    content = QWidget()
+    content.setObjectName("page")
+    content.setMinimumWidth(width)
+    column = QVBoxLayout(content)
+    tight(column, 16, 12)
+    foot.setContentsMargins(16, 8, 16, 12)
+    foot.setSpacing(8)
+    layout = QVBoxLayout(dialog)
+    tight(layout, 0, 0)
+    layout.addWidget(_fill(_Hugging(content), content), 1)
+    layout.addLayout(foot)
+    return column
+
+
+def fit_to_screen(dialog: QWidget, wanted: QSize | None = None) -> None:
+    """Make a dialog as large as ``wanted``, or as its content wants to be, where the screen has that much room."""
+    frame = QSize(16, 48)
+    for area in dialog.findChildren(_Hugging):
+        # What is in it may have changed, of which an area tells nobody.
+        area.updateGeometry()
+    layout = dialog.layout()
+    hint = wanted or (dialog.sizeHint() if layout is None else layout.totalSizeHint())
+    dialog.resize(hint.boundedTo(dialog.screen().availableSize() - frame))
 
 
 def tight(layout: QBoxLayout, margin: int = 0, spacing: int = 8) -> None:

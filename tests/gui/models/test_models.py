@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.errors import Cancelled, StudioError
@@ -22,7 +23,8 @@ from studio.gui.models.dialog import ModelsDialog
 from studio.gui.models.place import Place
 from studio.lalm import catalog
 from studio.lalm.consent import granted
-from studio.lalm.entries import ENTRIES, JUDGES, ModelFacts
+from studio.lalm.entries import ENTRIES, GIB, JUDGES, ModelFacts
+from studio.lalm.fit import Card
 from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.remote_code import code_digest
 from studio.lalm.weights import snapshot
@@ -270,6 +272,44 @@ def test_a_models_own_code_runs_only_after_a_yes(
     qtbot.mouseClick(shown.withdraw, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(shown.withdraw.isHidden)
     assert not granted("big", "r1", digest)
+
+
+def test_every_control_is_named_reached_by_key_and_says_why_it_is_disabled(window: MainWindow, qtbot: QtBot) -> None:
+    dialog = opened(window, qtbot)
+    qtbot.waitUntil(dialog.cards[SMALL].fit.isVisible)
+    kinds = (QPushButton, QComboBox, QCheckBox)
+    controls = [each for kind in kinds for each in dialog.findChildren(kind) if each.isVisible()]
+    names = [each.accessibleName() or each.text() for each in controls if isinstance(each, QPushButton | QCheckBox)]
+    assert all(names)
+    assert len(set(names)) == len(names)
+    for each in controls:
+        assert each.isEnabled() or each.toolTip(), each.accessibleName()
+    reached: list[QWidget] = []
+    first = dialog.cards[SMALL].fetch
+    first.setFocus()
+    while not reached or dialog.focusWidget() is not first:
+        reached.append(dialog.focusWidget())
+        QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
+    assert {each for each in controls if each.isEnabled()} == set(reached)
+    judge = dialog.cards["wavlm"]
+    assert judge.use.isHidden()
+    assert judge.accessibleDescription().startswith("Not downloaded Whether two recordings are of one speaker")
+    # What the keys reach can be seen.
+    judge.fetch.setFocus()
+    qtbot.waitUntil(lambda: not judge.fetch.visibleRegion().isEmpty())
+
+
+@pytest.mark.parametrize("room", [8, 80])
+def test_the_card_says_whether_it_fits_as_it_is_chosen(
+    room: int, window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.gui.models.decisions.first_card", lambda *, whole: Card("RTX", room * GIB))
+    shown = card(window, qtbot)
+    fits = room > 13
+    qtbot.waitUntil(lambda: shown.fit.text().endswith("in bf16: it fits." if fits else "in bf16: it does not fit."))
+    assert shown.fit.property("role") == ("small" if fits else "warning")
+    window.studio.decisions.choose(shown.entry.facts, ModelOptions(precision="4bit"))
+    assert "in 4bit, as chosen" in shown.fit.text()
 
 
 class _Context:

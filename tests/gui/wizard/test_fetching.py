@@ -67,7 +67,7 @@ def test_a_judge_is_fetched_only_when_told_to_and_then_used(
     )
     forward = wizard.button(QWizard.WizardButton.NextButton)
     assert not forward.isEnabled()
-    assert forward.toolTip() == "Download Qwen3-Omni-30B-A3B first, or choose another."
+    assert forward.toolTip() == "Download Qwen3-Omni 30B-A3B first, or choose another."
     assert asked == []
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     page.judge.activated.emit(page.judge.currentIndex())
