@@ -58,3 +58,32 @@ def test_one_model_in_one_run_is_steered_by_either(tmp_path: Path, monkeypatch: 
     assert {text for _, text in heard} == {baseline[1]}
     assert learned.metadata["method"] == "EmoSteer"
     assert learned.metadata["model_revision"] == masked.metadata["model_revision"]
+
+
+class Partial:
+    """Hears no anger in the first of every three clips and in one of the others; plain counting, so that it holds
+    whatever the weights are.
+    """
+
+    name = "partial"
+
+    def __init__(self) -> None:
+        self.heard = 0
+
+    def judge(self, clip: Clip, reference: Clip | None = None) -> dict[str, float]:
+        self.heard += 1
+        return {emotion: float(emotion == ("angry" if self.heard % 3 == 2 else "sad")) for emotion in EMOTIONS}
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, model: QwenOmniLALM) -> Path:
+    """Three recordings whose transcripts are what the model says of them when it is to be angry."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    rows = ["path,speaker,utterance,emotion,text"]
+    for number in range(3):
+        source = tiny.recording(0.4, number)
+        save_wav(folder / f"{number}.wav", source, "FLOAT")
+        said = model.prompter.text(model.reply(source, "angry").ids)
+        rows.append(f'{number}.wav,s{number},1,neutral,"{said}"')
+    return folder
