@@ -123,8 +123,9 @@ def train(
 ) -> EmoVectors:
     """Train vectors from ``utterances``, going on from the checkpoint in ``work`` where there is one.
 
-    ``taught``: the lessons, where they take preparing; emotions without any are left out then. More steps may be asked for than before. Raises Cancelled when asked to stop, leaving a checkpoint; StudioError when
-    the checkpoint is of another training, the folder is in use, or the corpus cannot teach this.
+    ``taught``: the lessons, where they take preparing; emotions without any are left out then. More steps may be asked
+    for than before. Raises Cancelled when asked to stop, leaving a checkpoint; StudioError when the checkpoint is of
+    another training, the folder is in use, or the corpus cannot teach this.
     """
     if taught is None:
         lessons: Mapping[str, Sequence[Lesson]] = lessons_of(utterances, settings.emotions, model.needs_recordings)

@@ -159,7 +159,8 @@ class _Record:
         elif written != {"format": FORMAT} | settings:
             differing = ", ".join(differing_settings(written, {"format": FORMAT} | settings)).replace("_", " ")
             raise StudioError(
-                f"The takes in '{path}' are of a training with other settings ({differing}); choose another work folder."
+                f"The takes in '{path}' are of a training with other settings ({differing}); choose another work "
+                "folder."
             )
         if written is None or rest:  # a process that was killed while writing leaves half a line
             atomic.write_bytes(path, b"".join(line + b"\n" for line in whole))
@@ -193,7 +194,7 @@ def _speak(
     seeds = [None, *(int(np.random.default_rng([seed, number]).integers(2**31)) for number in range(1, takes))]
     wanted = [(line, emotion) for line in lines for emotion in emotions]
     known = {(line.key, emotion) for line, emotion in wanted} & record.takes.keys()
-    accepted = {emotion: 0 for emotion in emotions}
+    accepted = dict.fromkeys(emotions, 0)
     for key, emotion in known:
         accepted[emotion] += sum(not take.reason for take in record.takes[key, emotion])
     unreadable: set[str] = set()
