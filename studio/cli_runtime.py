@@ -53,7 +53,8 @@ def run_list(args: argparse.Namespace) -> int:
         return 0
     for spec, record, problem in known:
         print(f"{spec.name:16} {'made' if problem is None else 'not usable':11} for {spec.title}")
-        place = "" if record is None else f"in '{record.folder}' on {record.place.words}, Python {record.python}; "
+        made_with = "" if record is None or not record.python else f", Python {record.python}"
+        place = "" if record is None else f"in '{record.folder}' on {record.place.words}{made_with}; "
         print(f"{'':16} {place}takes about {spec.disk / 1e9:.1f} GB; wants Python {spec.python_range}")
         if problem is not None:
             print(f"{'':16} {problem}")

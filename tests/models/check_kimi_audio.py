@@ -87,10 +87,11 @@ def flash_attn_func(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0, *, softmax_scale: Any, causal: bool
 ) -> torch.Tensor:
     """What flash-attn computes, by torch: [batch, tokens, heads, width], causal from the end."""
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    groups = q.shape[2] // k.shape[2]
+    q, k, v = (x.transpose(1, 2) for x in (q, k.repeat_interleave(groups, 2), v.repeat_interleave(groups, 2)))
     mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(k.shape[2] - q.shape[2])
     attend = torch.nn.functional.scaled_dot_product_attention
-    return attend(q, k, v, attn_mask=mask, scale=softmax_scale, enable_gqa=True).transpose(1, 2)
+    return attend(q, k, v, attn_mask=mask, scale=softmax_scale).transpose(1, 2)
 
 
 def stand_in() -> None:

@@ -41,6 +41,10 @@ Say = Callable[[str], None]
 """Called with a few words about what is being done."""
 
 
+class _Unfinished(StudioError):
+    """All but a part is installed, and worth keeping."""
+
+
 @dataclass(frozen=True)
 class Site:
     """Where a runtime would be made: ``python`` that makes it, of ``version``; ``folder`` and ``free`` bytes there."""
@@ -104,8 +108,8 @@ def create(
     """Make a runtime, go on with one whose making was interrupted, or renew and repair one.
 
     What fails or is cancelled while it is made for the first time leaves nothing behind but pip's own cache, so that
-    the next attempt is quicker; a repair that fails leaves what there was, to be repaired again. ``weights``: see
-    :class:`RuntimeRecord`. Raises Cancelled, and StudioError.
+    the next attempt is quicker. What was installed stays when only one of those installed alone fails, and when a
+    repair does: the next attempt goes on. ``weights``: see :class:`RuntimeRecord`. Raises Cancelled, and StudioError.
     """
     old = find_record(spec.name)
     if old is not None and old.host != site.place.host:
@@ -132,6 +136,8 @@ def create(
         wrong = problem_of(spec, greet(record, spec.adapter))
         if wrong is not None:
             raise StudioError(wrong)
+    except _Unfinished:
+        raise
     except BaseException:
         if old is None:
             with suppress(StudioError):  # what went wrong before is what has to be said
@@ -213,30 +219,36 @@ def _install(
             say("installing")
 
     if spec.requirements:
-        _pip(spec, record, spec.requirements, heard, cancelled)
+        done = _pip(record, spec.requirements, heard, cancelled)
+        if done.code != 0:
+            raise StudioError(f"The environment of {spec.title} cannot be made; pip says: {_pip_reason(done)}.")
     for number, requirement in enumerate(spec.alone):
         progress(_INSTALLED - (_INSTALLED - _COLLECTED) / 2 ** (number + 1))
-        say(f"installing {requirement.partition(' ')[0]}")
-        _pip(spec, record, ["--no-deps", "--no-build-isolation", requirement], None, cancelled)
+        name = requirement.partition(" ")[0]
+        say(f"installing {name}")
+        done = _pip(record, ["--no-deps", "--no-build-isolation", requirement], None, cancelled)
+        if done.code != 0:
+            hint = f" {spec.hint}" if spec.hint else ""
+            raise _Unfinished(
+                f"The environment of {spec.title} is made but for {name}; pip says: {_pip_reason(done)}.{hint} What is "
+                f"installed stays; go on with: esn-studio runtime create {spec.name}"
+            )
     progress(_INSTALLED)
 
 
 def _pip(
-    spec: RuntimeSpec,
     record: RuntimeRecord,
     words: Sequence[str],
     on_line: Callable[[str], None] | None,
     cancelled: Callable[[], bool],
-) -> None:
-    done: Finished = record.place.run(
+) -> Finished:
+    return record.place.run(
         [record.interpreter, "-m", "pip", "install", "--no-input", "--progress-bar", "off", *words],
         environment={"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONNOUSERSITE": "1"},
         seconds=INSTALL_SECONDS,
         on_line=on_line,
         cancelled=cancelled,
     )
-    if done.code != 0:
-        raise StudioError(f"The environment of {spec.title} cannot be made; pip says: {_pip_reason(done)}.")
 
 
 def _pip_reason(done: Finished) -> str:

@@ -94,7 +94,7 @@ def lacking(spec: RuntimeSpec) -> str | None:
     if record is None:
         return f"It runs in an environment of its own, which is not made yet; run: {make}"
     if not record.ready:
-        return f"The making of its environment was interrupted; go on with: {make}"
+        return f"The making of its environment was not finished; go on with: {make}"
     if record.pins != spec.digest:
         return f"Its environment holds other versions than this studio wants; renew it: {make}"
     return None

@@ -17,8 +17,9 @@ class RuntimeSpec:
     """An environment one adapter runs in.
 
     ``pythons``: lowest and highest version of Python, as (major, minor). ``requirements``: pins that are installed
-    together; ``alone``: those installed one by one afterwards, without what they require and without isolation.
-    ``disk``: bytes the environment takes, an estimate. ``adapter``: the module that must be importable in it.
+    together; ``alone``: those installed one by one afterwards, without what they require and without isolation;
+    ``hint``: what these need that pip does not tell, as a sentence. ``disk``: bytes the environment takes, rounded up.
+    ``adapter``: the module that must be importable in it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class RuntimeSpec:
     disk: int
     adapter: str
     alone: tuple[str, ...] = ()
+    hint: str = ""
 
     @property
     def digest(self) -> str:
@@ -68,6 +70,8 @@ def runtimes() -> tuple[RuntimeSpec, ...]:
                 "flash-attn==2.7.4.post1",
                 "kimi-audio @ git+https://github.com/MoonshotAI/Kimi-Audio.git@2607d515f5b7dffa1dcc7526f9f26feb48e356c4",
             ),
+            hint="flash-attn is a binary for CUDA from GitHub or, where that cannot be reached, is built with nvcc of "
+            "CUDA 12; kimi-audio is fetched from GitHub with git.",
             disk=8 * GB,
             adapter="studio.lalm.kimi_audio",
         ),
@@ -78,7 +82,7 @@ def runtimes() -> tuple[RuntimeSpec, ...]:
             requirements=read_pins(_PINS / "cosyvoice.txt"),
             # Without isolation: its setup wants the setuptools that is pinned.
             alone=("openai-whisper==20231117",),
-            disk=9 * GB,
+            disk=7 * GB,
             adapter="studio.lalm.cosyvoice",
         ),
     )

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from studio.lalm.runtimes.specs import RuntimeSpec
+from tests.sshd import Machine, another_machine
 
 NAME, VERSION = "running", "1.0"
-
-SSH = """#!/bin/sh
-# What ssh does with its words: options first, then the machine, then one line for the shell over there.
-while [ "$1" != -- ]; do shift; done
-shift
-[ "$1" = gpu.example ] || { echo "ssh: Could not resolve hostname $1: Name or service not known" >&2; exit 255; }
-shift
-cd "$FAKE_HOME" && HOME="$FAKE_HOME" && export HOME && unset PYTHONPATH XDG_DATA_HOME
-echo "$*" >>"$FAKE_HOME/lines"
-# In a session of its own, as over there: nothing but the pipes ends it.
-exec setsid -w sh -c "$*"
-"""
 
 
 def write_wheel(folder: Path, version: str = VERSION) -> Path:
@@ -77,13 +66,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home folder of ``gpu.example``, which a stand-in of ssh reaches."""
-    home, programs = tmp_path / "it's home", tmp_path / "bin"
-    home.mkdir()
-    programs.mkdir()
-    (programs / "ssh").write_text(SSH)
-    (programs / "ssh").chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_HOME", str(home))
-    return home
+def gpu(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """``gpu.example``, which ssh reaches."""
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
+    with another_machine(tmp_path, settings) as machine:
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        yield machine

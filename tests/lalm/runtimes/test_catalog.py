@@ -25,6 +25,7 @@ from studio.lalm.runtimes.specs import find_runtime, runtimes
 from studio.lalm.steerable import COSYVOICE, COSYVOICE_OUTPUT
 from studio.lalm.weights import snapshot
 from tests.lalm.cosyvoice_guest import WIDTH, Cosy
+from tests.sshd import Machine
 
 NAMES = ["minicpm-o-4.5", "kimi-audio"]
 
@@ -122,16 +123,18 @@ def test_a_model_put_together_by_hand_speaks_in_its_runtime(tmp_path: Path) -> N
         model.close()
 
 
-def test_on_another_machine_code_and_weights_are_looked_at_there(gpu: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_another_machine_code_and_weights_are_looked_at_there(
+    gpu: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = "minicpm-o-4.5"
-    made("minicpm-o", "gpu.example", gpu / "made there", "weights' folder")
+    made("minicpm-o", "gpu.example", gpu.home / "made there", "weights' folder")
     assert find_model(name).problem is None
     with pytest.raises(StudioError, match=r"no whole weights of MiniCPM-o 4\.5 in 'weights' folder' on gpu\."):
         load_model(name)
     assert cli.main(["models", "download", name]) == 1
-    program = f"'{gpu}/made there/env/bin/hf'".replace("it's", "it'\"'\"'s")
+    program = f"'{gpu.home}/made there/env/bin/hf'".replace("it's", "it'\"'\"'s")
     assert f"runs on gpu.example; there, run: {program} download openbmb/MiniCPM" in capsys.readouterr().err
-    put_weights(gpu / "weights' folder")
+    put_weights(gpu.home / "weights' folder")
     with pytest.raises(consent.ConsentNeeded) as asked:
         load_model(name)
     assert asked.value.code.files == ("modeling.py",)

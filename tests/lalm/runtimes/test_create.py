@@ -16,6 +16,7 @@ from studio import cli
 from studio.errors import Cancelled, StudioError
 from studio.lalm import embedded, wire
 from studio.lalm.base import ConversionRequest
+from studio.lalm.failures import HostError
 from studio.lalm.hosted import HostedLALM
 from studio.lalm.runtimes import specs
 from studio.lalm.runtimes.check import Greeting, check, greet, problem_of, variables
@@ -26,6 +27,7 @@ from studio.lalm.runtimes.specs import RuntimeSpec
 from studio.paths import HOME_VARIABLE, home
 from studio.session.sources import open_source
 from tests.lalm.runtimes.conftest import tiny
+from tests.sshd import Machine
 
 SPEC = tiny("running==1.0")
 
@@ -64,6 +66,17 @@ def same_samples(record: RuntimeRecord) -> None:
     finally:
         there.close()
         here.close()
+
+
+def a_lost_connection_is_told_and_made_anew(record: RuntimeRecord, gpu: Machine) -> None:
+    request = ConversionRequest(open_source("demo:0011_000001").clip, "angry")
+    model = host(record)
+    try:
+        with pytest.raises(HostError, match=r"^Tiny .*Connection to 127\.0\.0\.1 closed.*with the next render\.$"):
+            model.convert([request], progress=lambda _share: gpu.cut())
+        assert model.convert([request])[0].text
+    finally:
+        model.close()
 
 
 def test_the_command_line_makes_a_runtime(
@@ -122,7 +135,7 @@ def test_what_was_damaged_or_interrupted_is_told_and_gone_on_with(user: Path) ->
     with pytest.raises(StudioError, match=r"pip says: No matching distribution found for nowhere==1\.0\.$"):
         make(tiny("nowhere==1.0"))
     # As after a power cut: some of it is there, and the record says that it is not whole.
-    assert "was interrupted; go on with: esn-studio runtime create tiny" in str(lacking(newer))
+    assert "was not finished; go on with: esn-studio runtime create tiny" in str(lacking(newer))
     assert make()[0].ready
     assert find_record("tiny") == make()[0]
 
@@ -186,11 +199,21 @@ def test_too_little_room_and_no_python_are_told_before_anything_is_made(data: Pa
     assert not data.exists()
 
 
-def test_over_ssh_a_runtime_is_made_serves_its_model_and_is_removed(data: Path, gpu: Path) -> None:
+def test_over_ssh_a_runtime_is_made_serves_its_model_and_is_removed(data: Path, gpu: Machine) -> None:
+    lacks = tiny("running==1.0", alone=("nowhere==1.0",), hint="It is found nowhere.")
+    with pytest.raises(
+        StudioError, match=r"but for nowhere==1\.0; pip says: .*\. It is found nowhere\. What is inst.* stays"
+    ):
+        make(lacks, Place("gpu.example"))
+    assert "not finished" in str(lacking(SPEC))
+    made = [path.stat() for path in gpu.home.rglob("running.pth")]
     record, _, _ = make(place=Place("gpu.example"))
-    assert record.folder == str(gpu / ".local" / "share" / "esn-studio" / "runtimes" / "tiny")
+    assert [path.stat() for path in gpu.home.rglob("running.pth")] == made
+    assert len(made) == 1
+    assert record.folder == str(gpu.home / ".local" / "share" / "esn-studio" / "runtimes" / "tiny")
     assert check(SPEC)[0] == record
     same_samples(record)
+    a_lost_connection_is_told_and_made_anew(record, gpu)
     with pytest.raises(StudioError, match=r"is on gpu\.example; remove that one first"):
         make()
     remove(SPEC)
