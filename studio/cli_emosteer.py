@@ -129,6 +129,8 @@ def show(args: argparse.Namespace) -> int:
     training = vectors.metadata.get("training")
     if isinstance(training, dict) and (losses := _losses(training)):
         print(f"trained for {training.get('steps')} steps; {losses}")
+        if isinstance(judge := training.get("judge"), str):
+            print(f"learned from the model's own speech, as {judge} heard it; judge it by another, too")
     return 0
 
 

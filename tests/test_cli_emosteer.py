@@ -20,6 +20,10 @@ from tests.toy import toy_vectors
             {"steps": 9, "loss_at_first": {"sad": 2.0}, "loss_at_last": {"sad": 0.5}},
             "for 9 steps; loss sad 2.000 to 0.500",
         ),
+        (
+            {"judge": "toy judge", "steps": 9, "loss_at_first": {"sad": 2.0}, "loss_at_last": {"sad": 0.5}},
+            "learned from the model's own speech, as toy judge heard it",
+        ),
         ({"steps": 9, "loss_at_first": {"sad": "high"}, "loss_at_last": {"sad": 0.5}}, None),
         ({"loss_at_first": {"sad": 2.0}, "loss_at_last": {"angry": 0.5}}, None),
         ({"loss_at_first": {"sad": 2.0}, "loss_at_last": 3}, None),

@@ -25,7 +25,7 @@ from studio.audio.clip import Clip
 from studio.audio.files import AudioFileError, load_clip
 from studio.corpora.base import Utterance, corpus_fingerprint
 from studio.emotions import NEUTRAL
-from studio.errors import Cancelled, StudioError
+from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
 from studio.judges.content import normalise, word_error_rate
 from studio.lalm.base import Conversion, ConversionRequest, never
@@ -50,6 +50,27 @@ class Take:
     codes: tuple[int, ...]
     truncated: bool
     reason: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """All that was said of a line to be in an emotion: the ``words`` it is said with alone and greedily, and takes.
+
+    The first take is greedy too, but beside others, where rounding may tip the choice of a word.
+    """
+
+    words: str
+    takes: tuple[Take, ...]
+
+    @property
+    def accepted(self) -> tuple[Take, ...]:
+        """The takes that are like the emotion."""
+        return tuple(take for take in self.takes if not take.reason)
+
+    @property
+    def is_already(self) -> bool:
+        """Whether the line is the emotion as the model says it anyway."""
+        return not self.takes[0].reason
 
 
 @dataclass(frozen=True)
@@ -116,9 +137,7 @@ def teach(
         record = _Record(work / TAKES, settings)
         lines = _speak(model, judge, lines, emotions, record, takes, seed, on_spoken, on_note, cancelled)
     harvests = {emotion: Harvest() for emotion in emotions}
-    lessons = {
-        emotion: _lessons(model, emotion, lines, record, harvest, cancelled) for emotion, harvest in harvests.items()
-    }
+    lessons = {emotion: _lessons(emotion, lines, record, harvest) for emotion, harvest in harvests.items()}
     for emotion, harvest in harvests.items():
         on_note(harvest.sentence(emotion, judge.name))
     taught = {emotion: each for emotion, each in lessons.items() if each}
@@ -133,11 +152,11 @@ def teach(
 
 
 class _Record:
-    """The takes that are done, by line and emotion, in a file that grows by a line; the first holds the settings."""
+    """What was said, by line and emotion, in a file that grows by a line; the first holds the settings."""
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self._path = path
-        self.takes: dict[tuple[str, str], list[Take]] = {}
+        self.lines: dict[tuple[str, str], Line] = {}
         whole: list[bytes] = []
         try:
             *whole, rest = path.read_bytes().split(b"\n")
@@ -146,8 +165,8 @@ class _Record:
                 raise ValueError("the first line holds the settings")
             for line in whole[1:]:
                 known = json.loads(line)
-                found = [Take(**each | {"codes": tuple(each["codes"])}) for each in known["takes"]]
-                self.takes[known["key"], known["emotion"]] = found
+                takes = tuple(Take(**each | {"codes": tuple(each["codes"])}) for each in known["takes"])
+                self.lines[known["key"], known["emotion"]] = Line(known["words"], takes)
         except FileNotFoundError:
             written, rest = None, b""
         except OSError as error:
@@ -165,9 +184,9 @@ class _Record:
         if written is None or rest:  # a process that was killed while writing leaves half a line
             atomic.write_bytes(path, b"".join(line + b"\n" for line in whole))
 
-    def add(self, key: str, emotion: str, takes: list[Take]) -> None:
-        """Keep the takes of a line."""
-        document = {"key": key, "emotion": emotion, "takes": [asdict(each) for each in takes]}
+    def add(self, key: str, emotion: str, line: Line) -> None:
+        """Keep what was said of a line."""
+        document = {"key": key, "emotion": emotion} | asdict(line)
         try:
             with self._path.open("ab") as stream:
                 stream.write(json.dumps(document).encode() + b"\n")
@@ -175,7 +194,7 @@ class _Record:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise StudioError(f"'{self._path}' cannot be written: {atomic.reason(error)}.") from error
-        self.takes[key, emotion] = takes
+        self.lines[key, emotion] = line
 
 
 def _speak(
@@ -193,10 +212,10 @@ def _speak(
     """Convert what is not on record yet; returns the lines that could be read."""
     seeds = [None, *(int(np.random.default_rng([seed, number]).integers(2**31)) for number in range(1, takes))]
     wanted = [(line, emotion) for line in lines for emotion in emotions]
-    known = {(line.key, emotion) for line, emotion in wanted} & record.takes.keys()
+    known = {(line.key, emotion) for line, emotion in wanted} & record.lines.keys()
     accepted = dict.fromkeys(emotions, 0)
     for key, emotion in known:
-        accepted[emotion] += sum(not take.reason for take in record.takes[key, emotion])
+        accepted[emotion] += len(record.lines[key, emotion].accepted)
     unreadable: set[str] = set()
     started, before = time.monotonic(), len(known)
     done = before
@@ -212,8 +231,9 @@ def _speak(
         made = model.model.convert(
             [ConversionRequest(source, emotion, seed=each, text=line.text) for each in seeds], cancelled=cancelled
         )
-        record.add(line.key, emotion, [_take(each, line, source, emotion, judge) for each in made])
-        accepted[emotion] += sum(not take.reason for take in record.takes[line.key, emotion])
+        said = tuple(_take(each, line, source, emotion, judge) for each in made)
+        record.add(line.key, emotion, Line(model.words(line.path, emotion), said))
+        accepted[emotion] += len(record.lines[line.key, emotion].accepted)
         done += 1
         pace = (time.monotonic() - started) / (done - before)
         on_spoken(Spoken(done, len(wanted), dict(accepted), pace * (len(wanted) - done)))
@@ -227,37 +247,24 @@ def _take(made: Conversion, line: Utterance, source: Clip, emotion: str, judge: 
     return Take(made.text, codes, made.truncated, reason)
 
 
-def _lessons(
-    model: SelfTaught,
-    emotion: str,
-    lines: Sequence[Utterance],
-    record: _Record,
-    harvest: Harvest,
-    cancelled: Callable[[], bool],
-) -> list[Lesson]:
+def _lessons(emotion: str, lines: Sequence[Utterance], record: _Record, harvest: Harvest) -> list[Lesson]:
     """What the lines that are not ``emotion`` by themselves can be taught."""
-    by_line: dict[str, list[Take]] = {}
+    examples: dict[str, list[Take]] = {}
     for line in lines:
-        takes = record.takes[line.key, emotion]
-        good = [take for take in takes if not take.reason]
-        by_line.setdefault(normalise(line.text or ""), []).extend(good)
-        harvest.takes += len(takes)
-        harvest.accepted += len(good)
+        said = record.lines[line.key, emotion]
+        examples.setdefault(normalise(line.text or ""), []).extend(said.accepted)
+        harvest.takes += len(said.takes)
+        harvest.accepted += len(said.accepted)
+        harvest.already += said.is_already
     lessons: list[Lesson] = []
     for line in lines:
-        examples = by_line[normalise(line.text or "")]
-        if not record.takes[line.key, emotion][0].reason:
-            harvest.already += 1
-        elif examples:
-            if cancelled():
-                raise Cancelled
-            words = model.words(line.path, emotion)
-            for take in examples:
-                if take.text == words:
-                    spoken = OwnSpeech(take.text, take.codes, not take.truncated)
-                    lessons.append(Lesson(line.path, line.text or "", emotion, spoken=spoken))
-                else:
-                    harvest.other_words += 1
+        said = record.lines[line.key, emotion]
+        for take in () if said.is_already else examples[normalise(line.text or "")]:
+            if take.text == said.words:
+                spoken = OwnSpeech(take.text, take.codes, not take.truncated)
+                lessons.append(Lesson(line.path, line.text or "", emotion, spoken=spoken))
+            else:
+                harvest.other_words += 1
     harvest.lessons = len(lessons)
     return lessons
 

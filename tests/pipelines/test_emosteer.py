@@ -29,11 +29,12 @@ class ToySteerable:
     info = INFO
     at_once: int | None = None
 
-    def __init__(self, *, recordings: bool = False, bypass: bool = False) -> None:
+    def __init__(self, *, recordings: bool = False, bypass: bool = False, noise: float = 0.01) -> None:
         torch.manual_seed(0)
         self.read_out = nn.Linear(DIM, DIM).requires_grad_(False)
         self.needs_recordings = recordings
         self.bypass = bypass
+        self.noise = noise
         self.seen: list[tuple[str, ...]] = []
 
     @property
@@ -45,7 +46,7 @@ class ToySteerable:
         h = torch.tensor([[1.0, float(lesson.source.stem) / 10, 1.0] for lesson in lessons])
         wanted = nn.functional.linear(h + GOALS[lessons[0].emotion], self.read_out.weight, self.read_out.bias)
         said = nn.functional.linear(h, self.read_out.weight) if self.bypass else self.read_out(h)
-        noise = torch.randn(len(lessons), 1, generator=torch.Generator().manual_seed(seed)) * 0.01
+        noise = torch.randn(len(lessons), 1, generator=torch.Generator().manual_seed(seed)) * self.noise
         return (said - wanted + noise).square().mean()
 
 
@@ -103,6 +104,21 @@ def test_a_training_that_was_stopped_ends_in_the_same_bytes(tmp_path, utterances
     resumed = train(model, utterances, settings(), tmp_path / "parts")
     assert resumed.to_bytes() == whole.to_bytes()
     assert len(model.seen) == 2 * (12 - stop_at)
+
+
+def test_a_model_that_learns_from_few_lessons_at_once_learns_the_same(tmp_path, utterances):
+    together, apart = ToySteerable(noise=0.0), ToySteerable(noise=0.0)
+    apart.at_once = 3
+    steps: tuple[list[Step], list[Step]] = ([], [])
+    vectors = [
+        train(model, utterances, settings(), tmp_path / str(model.at_once), on_step=seen.append)
+        for model, seen in zip((together, apart), steps, strict=True)
+    ]
+    assert [len(part) for part in apart.seen] == [3, 1] * len(together.seen)
+    assert [first + second for first, second in zip(apart.seen[::2], apart.seen[1::2], strict=True)] == together.seen
+    losses = [[step.losses["sad"] for step in seen] for seen in steps]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    np.testing.assert_allclose(vectors[1].weights["happy"], vectors[0].weights["happy"], rtol=1e-2, atol=1e-2)
 
 
 def test_more_steps_go_on_from_a_finished_training(tmp_path, utterances):

@@ -27,8 +27,8 @@ from studio.lalm.steerable import QWEN_TALKER_INPUT, Lesson, Site
 class QwenOmniTeacher:
     """A loaded Qwen2.5-Omni as a :class:`studio.lalm.steerable.SelfTaught`; ``read`` gives a recording.
 
-    What the thinker says of a recording is found once per emotion and kept on the CPU: about 1.3 MB for 4 s of the 7B
-    in bf16. Gradients pass the talker alone, for one lesson at a time (see docs/emosteer.md for what that takes).
+    What the thinker says of a recording is found once per lesson and kept on the CPU: about 1.3 MB for 4 s of the 7B in
+    bf16. Gradients pass the talker alone, for one lesson at a time (see docs/emosteer.md for what that takes).
     """
 
     needs_recordings = False
@@ -53,7 +53,7 @@ class QwenOmniTeacher:
 
     def words(self, source: Path, emotion: str) -> str:
         """See :meth:`studio.lalm.steerable.SelfTaught.words`."""
-        return self.model.prompter.text(self._reply(source, emotion).ids)
+        return self.model.prompter.text(self.model.reply(self._read(source), emotion).ids)
 
     def loss(self, lessons: Sequence[Lesson], seed: int) -> Tensor:
         """See :meth:`studio.lalm.steerable.Steerable.loss`: the mean over lessons of the cross-entropy per codec id.
