@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli_identify import STOPPED, add_corpus_arguments, at_least, emotions, open_corpus, print_event
+from studio.cli_identify import JUDGE_HELP, STOPPED, add_corpus_arguments, at_least, emotions, open_corpus, print_event
 from studio.cli_output import ProgressBar, UsageError, print_json, say
 from studio.cli_stopping import Stopping
 from studio.emotions import NEUTRAL, TARGETS
@@ -15,6 +16,9 @@ from studio.errors import Cancelled
 if TYPE_CHECKING:
     # torch loads only once there is work to do; --help must not wait for it.
     from studio.pipelines.emosteer import Step
+    from studio.pipelines.own_speech import Spoken
+
+_TAKES = 8
 
 
 def add_parsers(verbs: Any) -> None:
@@ -35,6 +39,10 @@ def add_parsers(verbs: Any) -> None:
     training.add_argument("--learning-rate", type=float, default=0.05, metavar="X", help="of Adam (default: 0.05)")
     training.add_argument("--eps", type=float, default=0.001, metavar="X", help="the paper's epsilon (default: 0.001)")
     training.add_argument("--emotions", type=emotions, default=TARGETS, metavar="E,...", help="default: all targets")
+    training.add_argument("--judge", metavar="J", help="who accepts what a model learns from that learns from its own "
+                          f"speech (Qwen2.5-Omni): {JUDGE_HELP}")  # fmt: skip
+    training.add_argument("--takes", type=at_least(1), metavar="N", help="conversions of each line such a model makes "
+                          f"to learn from, the first greedily, the others sampled (default: {_TAKES})")  # fmt: skip
     training.add_argument("--out", type=Path, required=True, metavar="FILE", help="to write (*.emosteer.safetensors)")
     training.add_argument("--work", type=Path, metavar="DIR", help="checkpoints (default: FILE's name with .work)")
     training.add_argument("--json", action="store_true", help="print one JSON line per step")
@@ -50,9 +58,12 @@ def train(args: argparse.Namespace) -> int:
     if not args.learning_rate > 0 or not 0 < args.eps <= 1:
         raise UsageError("--learning-rate must be above 0, and --eps above 0 and at most 1.")
     from studio.corpora.splits import choose, choose_split, spread
-    from studio.lalm.steerable import load_steerable
-    from studio.pipelines import emosteer
+    from studio.judges.catalog import DEFAULT, load_judge
+    from studio.lalm.steerable import QWEN, SelfTaught, load_steerable
+    from studio.pipelines import emosteer, own_speech
 
+    if args.model not in QWEN and (args.judge is not None or args.takes is not None):
+        raise UsageError(f"--judge and --takes are for models that learn from their own speech: {', '.join(QWEN)}.")
     out: Path = args.out
     work = args.work or out.with_name(out.name.removesuffix(".safetensors").removesuffix(".emosteer") + ".work")
     corpus = open_corpus(args)
@@ -63,6 +74,7 @@ def train(args: argparse.Namespace) -> int:
     lines = {(each.speaker, each.utterance) for each in kept}
     utterances = [each for each in part if (each.speaker, each.utterance) in lines]
     settings = emosteer.TrainSettings(args.emotions, args.steps, args.batch, args.learning_rate, args.eps, args.seed)
+    judge = load_judge(args.judge or DEFAULT) if args.model in QWEN else None
     model = load_steerable(args.model)
     try:
         with (
@@ -70,12 +82,20 @@ def train(args: argparse.Namespace) -> int:
             ProgressBar("emosteer", quiet=args.json) as bar,
         ):
             report = _Report(bar, args.json)
-            vectors = emosteer.train(model, utterances, settings, work, on_step=report, cancelled=stopping.asked)
+            taught = None
+            if judge is not None and isinstance(model, SelfTaught):
+                taught = own_speech.teach(
+                    model, judge, utterances, settings.emotions, work, takes=args.takes or _TAKES, seed=args.seed,
+                    on_spoken=report.spoken, on_note=report.note, cancelled=stopping.asked,
+                )  # fmt: skip
+            vectors = emosteer.train(
+                model, utterances, settings, work, taught=taught, on_step=report, cancelled=stopping.asked
+            )
     except Cancelled:
         if args.json:
             print_event({"event": "stopped", "work": str(work)})
         else:
-            say(f"Stopped; the checkpoint is in {work}, and the same command goes on there.")
+            say(f"Stopped; what was finished is kept in {work}, and the same command goes on there.")
         return STOPPED
     vectors.save(out)
     if args.json:
@@ -124,10 +144,28 @@ class _Report:
             print_event({"event": "step", "done": step.done, "total": step.total, "losses": step.losses,
                          "seconds_left": round(step.seconds_left, 1)})  # fmt: skip
             return
-        minutes, rest = divmod(round(step.seconds_left), 60)
         mean = sum(step.losses.values()) / len(step.losses)
-        self._bar.title = f"loss {mean:.3f}  {minutes}:{rest:02d} left "
-        self._bar(step.done / step.total)
+        self._draw(f"loss {mean:.3f}", step)
+
+    def spoken(self, spoken: Spoken) -> None:
+        """Takes of a line are done."""
+        if self._json:
+            left = {"seconds_left": round(spoken.seconds_left, 1)}
+            print_event({"event": "spoken"} | asdict(spoken) | left)
+        else:
+            self._draw(" ".join(f"{emotion} {count}" for emotion, count in spoken.accepted.items()), spoken)
+
+    def note(self, sentence: str) -> None:
+        """Something a person should know."""
+        if self._json:
+            print_event({"event": "note", "sentence": sentence})
+        else:
+            say(sentence)
+
+    def _draw(self, found: str, reached: Step | Spoken) -> None:
+        minutes, rest = divmod(round(reached.seconds_left), 60)
+        self._bar.title = f"{found}  {minutes}:{rest:02d} left "
+        self._bar(reached.done / reached.total)
 
 
 def _losses(training: dict[str, Any]) -> str:

@@ -35,6 +35,7 @@ class CosyVoiceTeacher:
     """CosyVoice as a :class:`studio.lalm.steerable.Steerable`; recordings are turned into tokens once and kept."""
 
     needs_recordings = True
+    at_once = None
 
     def __init__(self, reader: Reader, info: ModelInfo) -> None:
         self._reader = reader

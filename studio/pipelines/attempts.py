@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from studio.audio.clip import Clip
@@ -101,6 +101,15 @@ def judged(
     return outcomes
 
 
+def rejection(heard: Mapping[str, float] | str, emotion: str, wer: float, threshold: float) -> str:
+    """Why a conversion to ``emotion`` that was ``heard`` so is no success, in a few words; empty when it is one."""
+    if isinstance(heard, str):
+        return heard
+    if verdict(heard) != emotion:
+        return f"{HEARD_AS}{verdict(heard)}"
+    return f"WER {wer:.2f} above {threshold:.2f}" if wer > threshold else ""
+
+
 def store(outcomes: Sequence[Outcome], job: JobFolder, *, keep_audio: bool, keep_rejected: bool) -> list[Attempt]:
     """Write counts and audio into the job's folder, then the attempts into its record; returns these.
 
@@ -140,16 +149,9 @@ def _judged(
 ) -> Outcome:
     wer = word_error_rate(utterance.text or "", conversion.text)
     heard = hear(judge, conversion.audio, source)
-    if isinstance(heard, str):
-        reason = heard
-    elif verdict(heard) != blank.emotion:
-        reason = f"{HEARD_AS}{verdict(heard)}"
-    elif wer > rules.wer_threshold:
-        reason = f"WER {wer:.2f} above {rules.wer_threshold:.2f}"
-    elif conversion.statistics is None:
+    reason = rejection(heard, blank.emotion, wer, rules.wer_threshold)
+    if not reason and conversion.statistics is None:
         raise StudioError("The model returned no gate counts although recording was asked for.")
-    else:
-        reason = ""
     kept = replace(
         blank,
         text=conversion.text,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ from safetensors.torch import save
 import studio
 from studio import atomic
 from studio.corpora.base import Utterance, corpus_fingerprint
-from studio.emotions import EMOTIONS, NEUTRAL, TARGETS
+from studio.emotions import EMOTIONS, NEUTRAL, TARGETS, in_order
 from studio.errors import Cancelled, StudioError
 from studio.esn.emosteer import EPSILON, EmoVectors
 from studio.esn.emosteer_hook import EmoSteerLayer
 from studio.lalm.base import never
-from studio.lalm.steerable import Lesson, Steerable
+from studio.lalm.steerable import Lesson, Site, Steerable
 from studio.pipelines.locks import FolderLock
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -73,6 +74,14 @@ class Step:
     seconds_left: float
 
 
+@dataclass(frozen=True)
+class Taught:
+    """Lessons that were prepared, by emotion, and JSON-able ``facts`` on how: a checkpoint belongs to them."""
+
+    lessons: Mapping[str, Sequence[Lesson]]
+    facts: Mapping[str, Any]
+
+
 @dataclass
 class _State:
     """What a checkpoint holds beside matrices and optimiser: steps done, and each emotion's loss at every step."""
@@ -108,26 +117,39 @@ def train(
     settings: TrainSettings,
     work: Path,
     *,
+    taught: Taught | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
     cancelled: Callable[[], bool] = never,
 ) -> EmoVectors:
     """Train vectors from ``utterances``, going on from the checkpoint in ``work`` where there is one.
 
-    More steps may be asked for than before. Raises Cancelled when asked to stop, leaving a checkpoint; StudioError when
-    the checkpoint is of another training, the folder is in use, or the corpus cannot teach this.
+    ``taught``: the lessons, where they take preparing; emotions without any are left out then. More steps may be asked
+    for than before. Raises Cancelled when asked to stop, leaving a checkpoint; StudioError when the checkpoint is of
+    another training, the folder is in use, or the corpus cannot teach this.
     """
-    lessons = lessons_of(utterances, settings.emotions, model.needs_recordings)
-    job = _job(model, utterances, settings)
+    if taught is None:
+        lessons: Mapping[str, Sequence[Lesson]] = lessons_of(utterances, settings.emotions, model.needs_recordings)
+    else:
+        lessons = taught.lessons
+        settings = replace(settings, emotions=in_order(lessons))
+    job = _job(model, utterances, settings, taught)
+    with held(work):
+        return _train(model, lessons, settings, job, work / CHECKPOINT, on_step, cancelled)
+
+
+@contextmanager
+def held(work: Path) -> Iterator[None]:
+    """The folder of a training, to this process alone; raises StudioError when it is in use or cannot be used."""
     try:
         work.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(work)
-        held = lock.acquire()
+        acquired = lock.acquire()
     except OSError as error:
         raise StudioError(f"The folder '{work}' cannot be used: {atomic.reason(error)}.") from error
-    if not held:
+    if not acquired:
         raise StudioError(f"Another training is at work in '{work}'; wait for it, or choose another folder.")
     try:
-        return _train(model, lessons, settings, job, work / CHECKPOINT, on_step, cancelled)
+        yield
     finally:
         lock.release()
 
@@ -160,15 +182,15 @@ def _train(
         for emotion, known in lessons.items():
             rng = np.random.default_rng([settings.seed, state.done, EMOTIONS.index(emotion)])
             chosen = rng.choice(len(known), min(settings.batch, len(known)), replace=False)
-            with layer.shifting(site.module, emotion) as calls:
-                loss = model.loss([known[index] for index in chosen], int(rng.integers(2**31)))
-            if not calls or not bool(torch.isfinite(loss)):
-                raise StudioError(
-                    f"Learned vectors cannot be trained at {site.name}: "
-                    + ("the loss does not pass through it." if not calls else "the loss is no finite number any more.")
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-            losses[emotion] = loss.item()
+            seed, size = int(rng.integers(2**31)), model.at_once or len(chosen)
+            losses[emotion] = 0.0
+            for start in range(0, len(chosen), size):
+                part = [known[index] for index in chosen[start : start + size]]
+                with layer.shifting(site.module, emotion) as calls:
+                    loss = model.loss(part, seed) * (len(part) / len(chosen))
+                _require_sound(site, calls, loss)
+                loss.backward()  # type: ignore[no-untyped-call]
+                losses[emotion] += loss.item()
             state.losses.setdefault(emotion, []).append(losses[emotion])
         optimiser.step()
         state.done += 1
@@ -180,7 +202,17 @@ def _train(
     return EmoVectors(site.width, site.name, matrices, settings.eps, _facts(job, state, lessons))
 
 
-def _job(model: Steerable, utterances: Sequence[Utterance], settings: TrainSettings) -> dict[str, Any]:
+def _require_sound(site: Site, calls: Sequence[int], loss: torch.Tensor) -> None:
+    if not calls or not bool(torch.isfinite(loss)):
+        raise StudioError(
+            f"Learned vectors cannot be trained at {site.name}: "
+            + ("the loss does not pass through it." if not calls else "the loss is no finite number any more.")
+        )
+
+
+def _job(
+    model: Steerable, utterances: Sequence[Utterance], settings: TrainSettings, taught: Taught | None
+) -> dict[str, Any]:
     """What a checkpoint must have been made for to be gone on with: everything but how long, and how often saved."""
     info = model.info
     asked = asdict(settings)
@@ -191,7 +223,8 @@ def _job(model: Steerable, utterances: Sequence[Utterance], settings: TrainSetti
         "site": model.site.name,
         "corpus": corpus_fingerprint(utterances),
         "settings": {name: asked[name] for name in ("batch", "learning_rate", "eps", "seed")}
-        | {"emotions": list(settings.emotions)},
+        | {"emotions": list(settings.emotions)}
+        | (dict(taught.facts) if taught is not None else {}),
     }
 
 

@@ -27,6 +27,7 @@ class ToySteerable:
     """h is (1, line number, 1); the loss is how far the read-out of h' is from that of h plus the emotion's goal."""
 
     info = INFO
+    at_once: int | None = None
 
     def __init__(self, *, recordings: bool = False, bypass: bool = False) -> None:
         torch.manual_seed(0)

@@ -31,6 +31,7 @@ class EmbeddedTeacher:
     """The embedded model as a :class:`studio.lalm.steerable.Steerable`; lines are analysed once and kept."""
 
     needs_recordings = False
+    at_once = None
 
     def __init__(self, network: Network, codec: Codec, info: ModelInfo) -> None:
         self._network = network.eval().requires_grad_(False)

@@ -61,7 +61,8 @@ class QwenOmniLALM:
     """A loaded Qwen2.5-Omni with taps on thinker and talker. Not for several threads at once.
 
     Words are always written greedily; a seed makes the voice vary. Learned vectors shift all that the talker is given
-    of the thinker (``QWEN_TALKER_INPUT``), beside neurons of either module or alone. ``parts`` is the model itself.
+    of the thinker (``QWEN_TALKER_INPUT``), beside neurons of either module or alone. ``parts`` is the model itself,
+    ``speaker`` its voice.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class QwenOmniLALM:
     ) -> None:
         self.parts = parts
         self.prompter = prompter
-        self._speaker = _speaker(parts, speaker)
+        self.speaker = _speaker(parts, speaker)
         layers = {LANGUAGE: parts.thinker, SYNTHESIS: parts.speech}
         # Before anything is compiled: a graph does not see hooks that come later.
         self._taps = {
@@ -144,7 +145,7 @@ class QwenOmniLALM:
         def after_word(replies: list[Reply]) -> None:
             progress(_THINKING * min(1.0, max(len(reply.ids) for reply in replies) / max(words)))
 
-        words = [_WORDS[0] + math.ceil(_WORDS[1] * length) for length in seconds]
+        words = [_words_limit(length) for length in seconds]
         thinking = tapped if module == LANGUAGE else None
         with _given_up(thinking):
             if thinking is not None:
@@ -156,7 +157,7 @@ class QwenOmniLALM:
             if thinking is not None:
                 statistics = thinking.end(passes)
 
-        voices = [SoundStream(self.parts, self._speaker, request.seed, cancelled) for request in requests]
+        voices = [SoundStream(self.parts, self.speaker, request.seed, cancelled) for request in requests]
         sounds: list[list[np.ndarray]] = [[] for _ in requests]
 
         def hand_out(rows: list[Speech]) -> None:
@@ -181,7 +182,7 @@ class QwenOmniLALM:
                 talking.begin(steering, record=record)
             self._emosteer.begin([request.emosteer for request in requests])
             speech, passes = talk(
-                self.parts, self.stacks[SYNTHESIS], talking, replies, self._speaker,
+                self.parts, self.stacks[SYNTHESIS], talking, replies, self.speaker,
                 [request.seed for request in requests], codes, cancelled, after_code,
             )  # fmt: skip
             self._emosteer.end(passes)
@@ -205,6 +206,15 @@ class QwenOmniLALM:
             )
             for index, request in enumerate(requests)
         ]
+
+    def reply(self, source: Clip, target: str) -> Reply:
+        """What a row alone and unsteered writes, and the states its talker is given. Raises as ``convert`` does."""
+        prompt = self._prompt(ConversionRequest(source, target), LANGUAGE)
+        replies, _ = think(
+            self.parts, self.stacks[LANGUAGE], None, [prompt], [_words_limit(source.seconds)], self.prompter.stops(),
+            never, lambda replies: None,
+        )  # fmt: skip
+        return replies[0]
 
     def close(self) -> None:
         """Take the taps off and let go of the weights; the object is unusable afterwards. May be called again."""
@@ -248,6 +258,10 @@ class QwenOmniLALM:
                 "they belong to; steer the neurons of its language module, or clear the curve."
             )
         require_words(title, request)
+
+
+def _words_limit(seconds: float) -> int:
+    return _WORDS[0] + math.ceil(_WORDS[1] * seconds)
 
 
 @contextmanager

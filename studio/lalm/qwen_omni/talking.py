@@ -52,7 +52,7 @@ def talk(
         raise Cancelled
     talker = parts.talker
     stream = reply_stream(parts, replies)
-    prompts = [_prompt(parts, reply, speaker) for reply in replies]
+    prompts = [talker_prompt(parts, reply, speaker) for reply in replies]
     projected = talker.thinker_to_talker_proj(pad_sequence(prompts, batch_first=True))
     run = stack.start([own[: len(prompt)] for own, prompt in zip(projected, prompts, strict=True)], taps, max(limits))
     stops = {int(talker.codec_pad_token), int(talker.codec_eos_token)}
@@ -83,7 +83,7 @@ def talk(
         step += 1
 
 
-def _prompt(parts: Parts, reply: Reply, speaker: Speaker) -> Tensor:
+def talker_prompt(parts: Parts, reply: Reply, speaker: Speaker) -> Tensor:
     """A row's talker prompt [T + 2, thinker's hidden size]: what was heard, the voice's mark, the first word."""
     talker = parts.talker
     voice = parts.embed_words(torch.tensor([speaker["bos_token"]], device=parts.device))
