@@ -82,7 +82,7 @@ def counted_against(take: Take, reference: str | None) -> bool:
 
 def take_measures(take: Take) -> str:
     """What was measured of a take beside its words, in one line: length, naturalness, likeness of the voice."""
-    parts = [f"{take.audio.seconds:.2f}\N{NO-BREAK SPACE}s"]
+    parts = [f"{take.audio.seconds:.1f}\N{NO-BREAK SPACE}s"]
     if take.naturalness is not None:
         parts.append(f"nat.\N{NO-BREAK SPACE}{take.naturalness:.1f}")
     if take.similarity is not None:
