@@ -80,12 +80,13 @@ def document(found: RecognitionStudy) -> dict[str, Any]:
         "neurons": {emotion: found.mask.count(emotion) for emotion in found.mask.emotions},
         "test": {"clips": found.clips, "accuracy": found.accuracy},
         "effects": {kind: asdict(effect) for kind, effect in found.effects.items()},
+        "notes": list(found.notes),
     }
 
 
 def report(found: RecognitionStudy) -> str:
     """The study for a person."""
-    lines = ["Recognised while identifying: " + ", ".join(
+    lines = [*found.notes, "Recognised while identifying: " + ", ".join(
         f"{emotion} {found.correct[emotion]} of {found.heard[emotion]}" for emotion in found.heard)]  # fmt: skip
     lines.append("Accuracy on the test's clips, %: " + ", ".join(
         f"{emotion} {share:.1f} ({found.clips[emotion]})" for emotion, share in found.accuracy.items()))  # fmt: skip

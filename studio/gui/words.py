@@ -81,13 +81,13 @@ def counted_against(take: Take, reference: str | None) -> bool:
 
 
 def take_measures(take: Take) -> str:
-    """What was measured of a take, in one line: word errors, length, naturalness, likeness of the voice."""
-    parts = [take_wer(take)[0], f"{take.audio.seconds:.2f}\N{NO-BREAK SPACE}s"]
+    """What was measured of a take beside its words, in one line: length, naturalness, likeness of the voice."""
+    parts = [f"{take.audio.seconds:.1f}\N{NO-BREAK SPACE}s"]
     if take.naturalness is not None:
         parts.append(f"nat.\N{NO-BREAK SPACE}{take.naturalness:.1f}")
     if take.similarity is not None:
         parts.append(f"voice\N{NO-BREAK SPACE}{take.similarity:.2f}")
-    return "  ".join(filter(None, parts))
+    return "  ".join(parts)
 
 
 def take_flags(take: Take) -> str:

@@ -36,12 +36,12 @@ from studio.lalm.base import (
 from studio.lalm.instruction import instruction
 from studio.lalm.pace import Following, curve_of, levelled
 from studio.lalm.passes import Site
+from studio.lalm.sources import require_speech
 
 LISTENING_RATE = 16_000
 SPEAKING_RATE = 24_000
 
 _TRACES = {"_name_or_path", "_commit_hash", "transformers_version"}
-_SILENCE = 1e-4
 _UNFINISHED = 0.95
 """How long a generation will be is a guess, so the bar waits here for its end."""
 
@@ -227,10 +227,8 @@ def listen(request: ConversionRequest, info: ModelInfo) -> FloatArray:
             f"'{name}' is {request.source.seconds:.1f} s long, but {title} takes up to {info.max_seconds:.0f} s; "
             "trim it."
         )
-    samples = resample(request.source.samples, request.source.rate, LISTENING_RATE)
-    if len(samples) < LISTENING_RATE // 10 or np.abs(samples).max() <= _SILENCE:
-        raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
-    return samples
+    require_speech(request.source)
+    return resample(request.source.samples, request.source.rate, LISTENING_RATE)
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from studio.audio.clip import Clip
-from studio.audio.files import AudioFileError, load_clip, save_flac
+from studio.audio.files import save_flac
 from studio.corpora.base import Utterance
 from studio.errors import Cancelled, StudioError
 from studio.esn.statistics import GateStatistics
@@ -14,7 +14,7 @@ from studio.judges.base import EmotionJudge, verdict
 from studio.judges.content import word_error_rate
 from studio.lalm.base import Content, Conversion, ConversionRequest, Progress, SpeechLALM, never, no_progress
 from studio.pipelines.job import JobFolder
-from studio.pipelines.listening import hear, is_savable
+from studio.pipelines.listening import hear, is_savable, load_source
 from studio.pipelines.plan import Batch
 from studio.pipelines.records import HEARD_AS, Attempt
 
@@ -41,8 +41,8 @@ def load_sources(batch: Batch, max_seconds: float) -> list[Clip | str]:
     sources: list[Clip | str] = []
     for each in batch.utterances:
         try:
-            sources.append(load_clip(each.path, max_seconds))
-        except AudioFileError as error:
+            sources.append(load_source(each.path, max_seconds))
+        except StudioError as error:
             sources.append(str(error))
     return sources
 
@@ -63,7 +63,7 @@ def convert(
     progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
 ) -> list[Conversion]:
-    """Convert those ``sources`` of ``batch`` that could be read, while counting gates.
+    """Convert those ``sources`` of ``batch`` that can be used, while counting gates.
 
     Raises Cancelled when asked to stop, StudioError when the model cannot carry the batch out.
     """
@@ -87,7 +87,7 @@ def judged(
     """Judge what ``convert`` made of ``sources``.
 
     A conversion succeeds when the judge hears the target and the emitted text's WER is at most the rules' threshold. A
-    source that could not be read is an attempt that failed. Raises Cancelled when asked to stop.
+    source that could not be used is an attempt that failed. Raises Cancelled when asked to stop.
     """
     made = iter(conversions)
     outcomes = []

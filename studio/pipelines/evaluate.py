@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio.audio.clip import Clip
-from studio.audio.files import AudioFileError, load_clip
 from studio.corpora.base import Utterance
 from studio.emotions import NEUTRAL, TARGETS
 from studio.errors import Cancelled, StudioError
@@ -20,7 +19,7 @@ from studio.judges.content import WordErrors, word_errors
 from studio.lalm.base import LANGUAGE, Conversion, Progress, SpeechLALM, never, no_progress
 from studio.pipelines.candidates import Candidate, MaskCandidate, Steers, VectorsCandidate, layer_matched
 from studio.pipelines.effects import BASELINE, CROSS, DEACTIVATE, RANDOM, SELF, Condition, Effect, Row, effects, matrix
-from studio.pipelines.listening import hear, is_savable
+from studio.pipelines.listening import hear, is_savable, load_source
 
 __all__ = ["ALL", "EvaluateSettings", "Evaluation", "Group", "Measure", "Recogniser", "evaluate", "layer_matched"]
 
@@ -112,7 +111,7 @@ def evaluate(
     """Convert the neutral utterances of ``splits`` under every condition and compare with the baseline.
 
     All conditions of one utterance run together, up to ``batch`` at a time: nothing is padded, its source is measured
-    once, and its baselines are converted once. Decoding is greedy. Recordings that cannot be read are left out and
+    once, and its baselines are converted once. Decoding is greedy. Recordings that cannot be used are left out and
     named in the notes. Raises StudioError when the mask does not fit or nothing can be evaluated, Cancelled when asked
     to stop.
     """
@@ -135,8 +134,8 @@ def evaluate(
     unreadable: dict[str, str] = {}
     for utterance in utterances:
         try:
-            source = load_clip(utterance.path, info.max_seconds)
-        except AudioFileError as problem:
+            source = load_source(utterance.path, info.max_seconds)
+        except StudioError as problem:
             # Not the end of hours of work for the sake of one file.
             unreadable[utterance.key] = str(problem)
             continue

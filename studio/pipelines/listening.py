@@ -1,12 +1,26 @@
-"""Asking a judge about a conversion, whatever the conversion turned out to be."""
+"""Hearing sources, and asking a judge about a conversion, whatever it turned out to be."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
 from studio.audio.clip import Clip
+from studio.audio.files import load_clip
 from studio.errors import StudioError
 from studio.judges.base import EmotionJudge
+from studio.lalm.sources import require_speech
+
+
+def load_source(path: Path, max_seconds: float) -> Clip:
+    """A recording that a model can be given; raises StudioError where it cannot be read or holds no speech.
+
+    Asked before a batch is made, so that one recording does not cost the others their conversion.
+    """
+    clip = load_clip(path, max_seconds)
+    require_speech(clip)
+    return clip
 
 
 def hear(judge: EmotionJudge, audio: Clip, source: Clip) -> dict[str, float] | str:

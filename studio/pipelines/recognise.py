@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.audio.files import load_clip
+from studio.audio.clip import Clip
 from studio.corpora.base import Utterance, corpus_fingerprint
 from studio.emotions import EMOTIONS, in_order
 from studio.errors import StudioError
@@ -27,6 +27,7 @@ from studio.judges.base import verdict
 from studio.lalm.base import LANGUAGE, Progress, never, no_progress
 from studio.lalm.recognition import RecognitionRequest, SpeechRecogniser
 from studio.pipelines.evaluate import layer_matched
+from studio.pipelines.listening import load_source
 
 LABELS = "corpus labels"
 """What the success set is judged by, in masks."""
@@ -81,7 +82,8 @@ class RecognitionStudy:
     """The mask and its statistics, and the test of it.
 
     ``heard``: clips recognised while identifying, ``correct`` of them rightly, by emotion; ``accuracy``: percent per
-    emotion of the test's clips at the baseline, ``clips`` their number; ``effects`` by condition.
+    emotion of the test's clips at the baseline, ``clips`` their number; ``effects`` by condition; ``notes`` name the
+    recordings that could not be used.
     """
 
     mask: EsnMask
@@ -92,6 +94,7 @@ class RecognitionStudy:
     accuracy: dict[str, float]
     effects: dict[str, RecognitionEffect]
     metadata: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +123,15 @@ def study(
     Nothing is kept of an interrupted run: a clip costs one forward pass. Raises Cancelled when asked to stop,
     StudioError when nothing was recognised or the selection is empty.
     """
+    sources = _Sources(model.info.max_seconds)
     statistics, heard, correct = _identify(
-        model, identification, settings, lambda share: progress(share / 2), cancelled, date
+        model, sources, identification, settings, lambda share: progress(share / 2), cancelled, date
     )
     mask = select(
         statistics, settings.selector, settings.rate, seed=settings.seed, percentile=settings.percentile,
         compare=statistics.emotions,
     )  # fmt: skip
-    answers = _test(model, test, mask, settings, lambda share: progress(0.5 + share / 2), cancelled)
+    answers = _test(model, sources, test, mask, settings, lambda share: progress(0.5 + share / 2), cancelled)
     baseline = answers[BASELINE, ""]
     clips = {emotion: sum(true == emotion for true, _ in baseline) for emotion in in_order(t for t, _ in baseline)}
     kinds = [
@@ -151,6 +155,7 @@ def study(
             "seed": settings.seed,
             "success": LABELS,
         },
+        notes=tuple(f"Left out: {problem}" for problem in sources.left_out.values()),
     )
 
 
@@ -171,8 +176,25 @@ def effect(answers: _Answers, kind: str) -> RecognitionEffect:
     )
 
 
+class _Sources:
+    """Recordings as they are asked for, and why some of them could not be used."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self._max_seconds = max_seconds
+        self.left_out: dict[str, str] = {}
+
+    def load(self, utterance: Utterance) -> Clip | None:
+        """A recording; None, once its problem is noted, where it is no use."""
+        try:
+            return load_source(utterance.path, self._max_seconds)
+        except StudioError as problem:
+            self.left_out[utterance.key] = str(problem)
+            return None
+
+
 def _identify(
     model: SpeechRecogniser,
+    sources: _Sources,
     utterances: Sequence[Utterance],
     settings: RecogniseSettings,
     progress: Progress,
@@ -196,8 +218,9 @@ def _identify(
             if correct[emotion] >= settings.cap:
                 break
             part = queue[start : start + settings.batch]
-            requests = [RecognitionRequest(load_clip(each.path, info.max_seconds)) for each in part]
-            for found in model.recognise(requests, record=True, cancelled=cancelled):
+            requests = [RecognitionRequest(clip) for each in part if (clip := sources.load(each)) is not None]
+            answered = model.recognise(requests, record=True, cancelled=cancelled) if requests else []
+            for found in answered:
                 heard[emotion] += 1
                 if verdict(found.probabilities) != emotion or correct[emotion] >= settings.cap:
                     continue
@@ -230,6 +253,7 @@ def _identify(
 
 def _test(
     model: SpeechRecogniser,
+    sources: _Sources,
     utterances: Sequence[Utterance],
     mask: EsnMask,
     settings: RecogniseSettings,
@@ -241,13 +265,18 @@ def _test(
     conditions = list(_conditions(mask, settings))
     answers: _Answers = {(each.kind, each.mask): [] for each in conditions}
     for done, utterance in enumerate(utterances):
-        clip = load_clip(utterance.path, model.info.max_seconds)
+        progress(done / len(utterances))
+        clip = sources.load(utterance)
+        if clip is None:
+            continue
         for start in range(0, len(conditions), settings.batch):
             part = conditions[start : start + settings.batch]
             found = model.recognise([RecognitionRequest(clip, each.steering) for each in part], cancelled=cancelled)
             for condition, one in zip(part, found, strict=True):
                 answers[condition.kind, condition.mask].append((utterance.emotion, verdict(one.probabilities)))
-        progress((done + 1) / len(utterances))
+    progress(1.0)
+    if not answers[BASELINE, ""]:
+        raise StudioError(f"None of the recordings to test on can be used. {next(iter(sources.left_out.values()))}")
     return answers
 
 

@@ -9,14 +9,14 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from studio.gui.main_window import MainWindow
-from tests.gui.driving import choose_target, drag_slider, key, press, wait_for_takes
+from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
 from tests.gui.standin import StandIn, make_mask
 
 
 @pytest.fixture
 def localize(qtbot: QtBot, window: MainWindow) -> MainWindow:
     press(window.top.workspaces.button("localize"))
-    qtbot.waitUntil(lambda: window.localize.heatmap.viewport().isVisible())
+    qtbot.waitUntil(lambda: window.localize.heatmap.viewport().isVisible(), timeout=PATIENCE)
     return window
 
 
@@ -66,7 +66,7 @@ def test_hovering_says_how_many_neurons(qtbot: QtBot, localize: MainWindow) -> N
     heatmap = localize.localize.heatmap
     place = heatmap.layer_centre(3).toPoint()
     QTest.mouseMove(heatmap.viewport(), place + QPoint(0, 2))
-    qtbot.waitUntil(lambda: localize.localize.under_mouse.text().startswith("Layer 3, "))
+    qtbot.waitUntil(lambda: localize.localize.under_mouse.text().startswith("Layer 3, "), timeout=PATIENCE)
     said = localize.localize.under_mouse.text()
     emotion = said.split(",")[1].split(":")[0].strip()
     assert f"{make_mask().histogram(emotion)[3]} of 768 neurons" in said

@@ -95,7 +95,7 @@ def test_letters_typed_into_the_transcript_are_no_commands(window: MainWindow) -
 
 def test_f1_lists_every_key(qtbot: QtBot, window: MainWindow) -> None:
     key(window, Qt.Key.Key_F1)
-    qtbot.waitUntil(lambda: window.findChild(KeysDialog) is not None)
+    qtbot.waitUntil(lambda: window.findChild(KeysDialog) is not None, timeout=PATIENCE)
     dialog = window.findChild(KeysDialog)
     assert dialog is not None
     text = " ".join(label.text() for label in dialog.findChildren(QLabel))

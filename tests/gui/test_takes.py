@@ -8,14 +8,18 @@ from weakref import ref
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
+from studio.gui import theme
 from studio.gui.audition.arrange import ORDERS, Arrangement, arrange
 from studio.gui.audition.takedetails import differences_text
+from studio.gui.audition.takerow import TakeDelegate
 from studio.gui.main_window import MainWindow
 from studio.gui.shown import ShownTake
+from studio.gui.words import take_flags, take_measures, take_wer
 from studio.session.measures import LEAST_SIMILARITY, Measures, with_measures
 from studio.session.take import Flag
 from tests.gui.driving import PATIENCE, choose_target, drag_slider, key, press, wait_for_takes
@@ -281,6 +285,13 @@ def test_the_list_is_usable_at_1280_by_800(window: MainWindow, takes: list[Shown
     click_row(window, takes[1])
     assert view.viewport().height() >= 4 * view.visualRect(view.takes_model.index(0)).height()
     assert view.horizontalScrollBar().maximum() == 0
+    delegate, row = view.itemDelegate(), view.visualRect(view.takes_model.index(0))
+    assert isinstance(delegate, TakeDelegate)
+    measured = with_measures(replace(takes[0].take, heard_wer=1.0, flags=(Flag.DISAGREES,)), Measures(4.44, 0.88))
+    written = QFontMetrics(theme.font(theme.SMALL_PX)).horizontalAdvance
+    assert written(take_wer(measured)[0].replace("WER 0", "WER 100")) <= delegate.words_box(row).width()
+    flagged = f"{take_flags(measured)}  {take_measures(measured)}"
+    assert written(flagged) <= delegate.numbers_box(row).width(), "no number is cut off"
 
 
 def test_takes_that_were_deleted_for_good_leave_memory(qtbot: QtBot, window: MainWindow) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from studio.audio.clip import Clip
-from studio.audio.files import load_clip
+from studio.audio.files import load_clip, save_wav
 from studio.emotions import TARGETS
 from studio.errors import Cancelled, StudioError
 from studio.esn.emosteer import EmoSteering, EmoVectors
@@ -175,17 +175,21 @@ def test_batches_do_not_change_the_result(evaluation, corpus, mask, monkeypatch)
     assert list(found.groups) == ["all"]
 
 
-def test_a_recording_that_cannot_be_read_costs_itself_only(corpus, model, judge, mask, tmp_path):
+def test_a_recording_that_cannot_be_used_costs_itself_only(corpus, model, judge, mask, tmp_path):
     (tmp_path / "torn.wav").write_bytes(b"RIFF")
-    torn = replace(corpus[1], path=tmp_path / "torn.wav")
+    save_wav(tmp_path / "hush.wav", Clip(np.zeros(16_000, np.float32), 16_000))
+    torn, hush = (
+        replace(each, path=tmp_path / name) for each, name in zip(corpus[1:], ("torn.wav", "hush.wav"), strict=False)
+    )
     settings = replace(SETTINGS, targets=("sad",), strengths=(2.0,), random=0, deactivate=False)
-    found = evaluate(model, judge, {"a": [corpus[0], torn], "b": [torn], "c": corpus[2:3]}, mask, settings)
-    without = evaluate(model, judge, {"a": corpus[:1], "b": [], "c": corpus[2:3]}, mask, settings)
+    found = evaluate(model, judge, {"a": [corpus[0], torn, hush], "b": [torn], "c": corpus[3:4]}, mask, settings)
+    without = evaluate(model, judge, {"a": corpus[:1], "b": [], "c": corpus[3:4]}, mask, settings)
     assert found.rows == without.rows
     assert found.groups == without.groups
     assert found.metadata == without.metadata
     assert [note for note in found.notes if note not in without.notes] == [
-        "Left out: 'torn.wav' is damaged or cut short; copy or export it again."
+        "Left out: 'torn.wav' is damaged or cut short; copy or export it again.",
+        "Left out: 'hush' holds no speech; choose another recording.",
     ]
     with pytest.raises(StudioError, match=r"'torn\.wav' is damaged"):
         evaluate(model, judge, {"a": [torn]}, mask, settings)

@@ -4,10 +4,12 @@ import json
 import shutil
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 
-from studio.audio.files import load_clip
+from studio.audio.clip import Clip
+from studio.audio.files import load_clip, save_flac
 from studio.emotions import TARGETS
 from studio.errors import Cancelled, StudioError
 from studio.esn.mask import EsnMask
@@ -352,20 +354,22 @@ def test_without_any_success_there_is_no_mask(corpus, model, tmp_path):
         identify(InProcess(model, Bored()), corpus[:4], SETTINGS, tmp_path / "job")
 
 
-def test_sources_that_cannot_be_read_are_failed_attempts(corpus, model, judge, tmp_path):
+def test_sources_that_cannot_be_used_are_failed_attempts(corpus, model, judge, tmp_path):
     copies = []
     for each in corpus[:6]:
         copies.append(replace(each, path=tmp_path / each.path.name))
         shutil.copy(each.path, copies[-1].path)
     copies[1].path.write_bytes(b"")
     copies[2].path.write_text("not a sound")
+    save_flac(copies[3].path, Clip(np.zeros(8000, np.float32), 16_000))
     copies[4].path.unlink()
     identify(InProcess(model, judge), copies, replace(SETTINGS, batch=2, emotions=("angry",)), tmp_path / "job")
     reasons = {attempt.key: attempt.reason for attempt in read_attempts(tmp_path / "job")}
     assert "is empty" in reasons[copies[1].key]
     assert "not a sound file" in reasons[copies[2].key]
+    assert "holds no speech" in reasons[copies[3].key]
     assert "does not exist" in reasons[copies[4].key]
-    assert model.converted == 3
+    assert model.converted == 2
 
 
 def test_models_that_cannot_batch_get_one_at_a_time(corpus, judge, tmp_path):

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from studio import cli
+from studio.audio.clip import Clip
 from studio.audio.files import save_wav
 from studio.corpora.base import Utterance
 from studio.emotions import EMOTIONS
@@ -108,6 +109,22 @@ def test_ablating_all_that_decides_degrades_that_emotion_alone(corpus):
         assert ablation.pull[mask] == pytest.approx(-20.0)
     assert ablation.own == -100.0
     assert ablation.others == 0.0
+
+
+def test_a_recording_that_cannot_be_used_costs_itself_only(corpus):
+    model = KnownListener()
+    corpus[0].path.write_bytes(b"RIFF")
+    save_wav(corpus[5].path, Clip(np.zeros(4000, np.float32), 16_000))
+    found = study(model, corpus, corpus, RecogniseSettings(rate=0.03, cap=4, random=0))
+    usable = dict.fromkeys(EMOTIONS, 4) | {corpus[0].emotion: 3, corpus[5].emotion: 3}
+    assert (found.heard, found.clips) == (usable, usable)
+    assert list(found.notes) == [
+        f"Left out: '{corpus[0].path.name}' is damaged or cut short; copy or export it again.",
+        f"Left out: '{corpus[5].path.stem}' holds no speech; choose another recording.",
+    ]
+    with pytest.raises(StudioError, match=r"^None of the recordings to test on can be used\. '.*' is damaged"):
+        study(model, corpus, corpus[:1], RecogniseSettings(rate=0.03))
+    model.close()
 
 
 def test_effects_are_changes_of_accuracy_and_of_answers():

@@ -15,9 +15,9 @@ from studio.gui import theme
 from studio.gui.audition.arrange import Row
 from studio.gui.shown import TAKE_LANES, ShownTake
 from studio.gui.widgets.toggles import paint_badge
-from studio.gui.words import take_flags, take_measures
+from studio.gui.words import take_flags, take_measures, take_wer
 
-ROW_HEIGHT = 60
+ROW_HEIGHT = 72
 NOTE_HEIGHT = 16
 """How much higher a row with a note is."""
 
@@ -35,9 +35,9 @@ class TakeRole:
 
 
 class TakeDelegate(QStyledItemDelegate):
-    """Paints a take in three short lines: name and stars, what changed and the judge, words or flags and lanes.
+    """Paints a take in four short lines: name and stars, changes and the judge, words and lanes, flags and numbers.
 
-    A note is a fourth, over the whole width.
+    A note is a fifth; it and the fourth have the whole width.
 
     ``assign_asked`` and ``rate_asked`` tell of clicks on A, B and the stars.
     """
@@ -60,7 +60,15 @@ class TakeDelegate(QStyledItemDelegate):
 
     def note_box(self, row: QRect) -> QRect:
         """Where the note is within a row that has one."""
-        return QRect(row.left() + 10, row.top() + 56, row.width() - 20, NOTE_HEIGHT)
+        return QRect(row.left() + 10, row.top() + 69, row.width() - 20, NOTE_HEIGHT)
+
+    def words_box(self, row: QRect) -> QRect:
+        """Where the word error rates are within a row, beside the lanes."""
+        return QRect(row.left() + 10, row.top() + 38, row.width() - 76, 16)
+
+    def numbers_box(self, row: QRect) -> QRect:
+        """Where flags and the other numbers are within a row."""
+        return QRect(row.left() + 10, row.top() + 53, row.width() - 20, 16)
 
     def lane_box(self, row: QRect, lane: str) -> QRect:
         """Where the button of a lane is within a row."""
@@ -166,11 +174,12 @@ class TakeDelegate(QStyledItemDelegate):
         painter.setPen(QColor(colours.text))
         _draw_elided(painter, self.name_box(box, stars=offered or take.stars > 0), take.name or target)
         self._paint_stars(painter, box, take.stars, offered=offered)
-        width = box.width() - 76
         painter.setFont(theme.font(theme.SMALL_PX))
         painter.setPen(QColor(colours.text))
-        _draw_elided(painter, QRect(left, box.top() + 23, width, 16), row.text)
-        place = QRect(left, box.top() + 39, width, 16)
+        _draw_elided(painter, QRect(left, box.top() + 23, box.width() - 76, 16), row.text)
+        painter.setPen(QColor(colours.muted))
+        _draw_elided(painter, self.words_box(box), take_wer(take)[0])
+        place = self.numbers_box(box)
         flags = take_flags(take)
         if flags:
             painter.setPen(QColor(colours.warning))

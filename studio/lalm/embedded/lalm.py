@@ -35,13 +35,11 @@ from studio.lalm.embedded.sources import Sources
 from studio.lalm.embedded.speaking import WORKERS, Piece, Speaker
 from studio.lalm.embedded.speech import SpeechStream, Voice
 from studio.lalm.pace import levelled
+from studio.lalm.sources import require_speech
 
 MODEL_ID = "embedded"
 TITLE = "Embedded"
 MAX_SECONDS = 20.0
-
-_SHORTEST_SECONDS = 0.1
-_SILENCE = 1e-4
 
 
 class EmbeddedLALM:
@@ -133,9 +131,8 @@ class EmbeddedLALM:
                 f"'{name}' is {request.source.seconds:.1f} s long, but the embedded model takes up to "
                 f"{MAX_SECONDS:.0f} s; trim it."
             )
+        require_speech(request.source)
         clip = request.source.at_rate(vocoder.RATE)
-        if clip.seconds < _SHORTEST_SECONDS or np.abs(clip.samples).max() <= _SILENCE:
-            raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
         if request.steering is not None:
             request.steering.mask.check_fits(MODEL_ID, LANGUAGE, self._info.gates[LANGUAGE])
         if request.emosteer is not None:

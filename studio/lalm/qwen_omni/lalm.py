@@ -39,13 +39,13 @@ from studio.lalm.qwen_omni.sound import SoundStream
 from studio.lalm.qwen_omni.stack import Stack
 from studio.lalm.qwen_omni.talking import CODES_PER_SECOND, Speech, talk
 from studio.lalm.qwen_omni.thinking import Reply, think
+from studio.lalm.sources import require_speech
 from studio.lalm.steerable import QWEN_TALKER_INPUT
 
 MAX_SECONDS = 30.0
 
-_SILENCE = 1e-4
-_SHORTEST = 0.1
-"""Seconds below which there is nothing to hear, and how long a reply without a word is silent."""
+_SILENT_SECONDS = 0.1
+"""How long a reply without a word is silent."""
 
 _WORDS = (16, 10)
 """Tokens a reply may have, at least and per second of the source: fast speech has six a second."""
@@ -192,7 +192,7 @@ class QwenOmniLALM:
         for index, parts in enumerate(sounds):
             if not parts:
                 # Nothing was said: the text is empty, and so the sound is a moment of silence, not a missing file.
-                parts.append(np.zeros(int(_SHORTEST * sound.RATE), np.float32))
+                parts.append(np.zeros(int(_SILENT_SECONDS * sound.RATE), np.float32))
                 if on_audio is not None:
                     on_audio(index, parts[0])
         progress(1.0)
@@ -237,8 +237,7 @@ class QwenOmniLALM:
             raise StudioError(
                 f"'{name}' is {source.seconds:.1f} s long, but {title} takes up to {MAX_SECONDS:.0f} s; trim it."
             )
-        if source.seconds < _SHORTEST or np.abs(source.samples).max() <= _SILENCE:
-            raise StudioError(f"'{name}' holds no speech to convert; choose another recording.")
+        require_speech(source)
         steering, emosteer = request.steering, request.emosteer
         if steering is not None:
             if steering.automation is not None and not steering.is_identity:

@@ -50,7 +50,7 @@ def opened(window: MainWindow, qtbot: QtBot) -> tuple[ModelCard, EnvironmentRow]
     qtbot.mouseClick(window.top.model, Qt.MouseButton.LeftButton)
     dialog = window.model_dialogs.models
     assert dialog is not None
-    qtbot.waitUntil(dialog.isVisible)
+    qtbot.waitUntil(dialog.isVisible, timeout=PATIENCE)
     card = dialog.cards["small"]
     assert card.environment is not None
     return card, card.environment
@@ -88,7 +88,7 @@ def test_set_up_cancelled_gone_on_with_checked_and_removed(window: MainWindow, q
     assert find_record(SPEC.name) is None
     dialog = asked(row, qtbot)
     press(dialog.start)
-    qtbot.waitUntil(row.progress.isVisible)
+    qtbot.waitUntil(row.progress.isVisible, timeout=PATIENCE)
     assert row.cancel.isVisible()
     assert not row.set_up.isVisible()
     wait_until_done(qtbot, window)

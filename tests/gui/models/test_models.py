@@ -29,6 +29,7 @@ from studio.lalm.options import ModelOptions, options_of
 from studio.lalm.remote_code import code_digest
 from studio.lalm.weights import snapshot
 from studio.progress import Progress
+from tests.gui.driving import PATIENCE
 from tests.gui.standin import StandIn
 
 SMALL = "qwen2.5-omni-3b"
@@ -43,7 +44,7 @@ def opened(window: MainWindow, qtbot: QtBot) -> ModelsDialog:
     qtbot.mouseClick(window.top.model, Qt.MouseButton.LeftButton)
     dialog = window.model_dialogs.models
     assert dialog is not None
-    qtbot.waitUntil(dialog.isVisible)
+    qtbot.waitUntil(dialog.isVisible, timeout=PATIENCE)
     return dialog
 
 
@@ -88,18 +89,18 @@ def test_download_by_key_cancel_and_go_on(
     shown = card(window, qtbot)
     shown.fetch.setFocus()
     qtbot.keyClick(shown.fetch, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: shown.progress.bar.share == 0.5)
+    qtbot.waitUntil(lambda: shown.progress.bar.share == 0.5, timeout=PATIENCE)
     assert shown.progress.isVisible()
     assert shown.progress.share.text().startswith("50")
     other = opened(window, qtbot).cards["qwen2.5-omni-7b"]
     assert not other.fetch.isEnabled()
     assert "Another model" in other.fetch.toolTip()
     qtbot.mouseClick(shown.cancel, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.studio.downloads.active is None)
+    qtbot.waitUntil(lambda: window.studio.downloads.active is None, timeout=PATIENCE)
     assert "Cancelled" in shown.problem.text()
     goes_on.set()
     qtbot.mouseClick(shown.fetch, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: shown.state.text() == "Installed")
+    qtbot.waitUntil(lambda: shown.state.text() == "Installed", timeout=PATIENCE)
     assert shown.use.isEnabled()
     assert not shown.problem.isVisible()
 
@@ -111,7 +112,7 @@ def test_a_failed_download_says_why(window: MainWindow, qtbot: QtBot, monkeypatc
     monkeypatch.setattr("studio.lalm.weights.download", download)
     shown = card(window, qtbot)
     qtbot.mouseClick(shown.fetch, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: shown.problem.text() == "The hub was not reached.")
+    qtbot.waitUntil(lambda: shown.problem.text() == "The hub was not reached.", timeout=PATIENCE)
     assert shown.fetch.isEnabled()
 
 
@@ -125,7 +126,9 @@ def test_deleting_asks_first(window: MainWindow, qtbot: QtBot) -> None:
         assert box is not None
         button = next(each for each in box.buttons() if each.text().replace("&", "") == text)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: shown.findChild(QMessageBox) is None and window.studio.downloads.active is None)
+        qtbot.waitUntil(
+            lambda: shown.findChild(QMessageBox) is None and window.studio.downloads.active is None, timeout=PATIENCE
+        )
         assert shown.state.text() == ("Not downloaded" if gone else "Installed")
 
 
@@ -159,7 +162,7 @@ def test_another_model_takes_over_and_a_failure_brings_the_old_one_back(
     standin.closed = False
     monkeypatch.setattr(loading, "load_named", succeed)
     qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.model is other)
+    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.model is other, timeout=PATIENCE)
     # Never two models in memory.
     assert closed == [True, True]
     assert shown.state.text() == "In use"
@@ -213,19 +216,19 @@ def test_options_are_shown_kept_and_used_by_loading_again(
     assert row.precision.accessibleName() == "Precision of Qwen2.5-Omni 3B"
     assert [row.speaker.itemText(index) for index in range(3)] == ["default", "Chelsie", "Ethan"]
     qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: shown.state.text() == "In use")
+    qtbot.waitUntil(lambda: shown.state.text() == "In use", timeout=PATIENCE)
     assert not shown.use.isEnabled()
     for box, value in ((row.precision, "4bit"), (row.speaker, "Ethan")):
         box.setFocus()
-        qtbot.keyClicks(box, value)
-        box.activated.emit(box.currentIndex())
+        for _ in range(box.findText(value, Qt.MatchFlag.MatchStartsWith) - box.currentIndex()):
+            qtbot.keyClick(box, Qt.Key.Key_Down)
     qtbot.mouseClick(row.offline, Qt.MouseButton.LeftButton, pos=QPoint(8, row.offline.height() // 2))
     chosen = ModelOptions("4bit", "Ethan", offline=True)
-    qtbot.waitUntil(lambda: options_of(SMALL) == chosen)
+    qtbot.waitUntil(lambda: options_of(SMALL) == chosen, timeout=PATIENCE)
     assert decisions.options(SMALL) == chosen
     assert shown.use.text() == "Load again"
     qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.options == chosen)
+    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.options == chosen, timeout=PATIENCE)
     assert not shown.use.isEnabled()
 
 
@@ -245,7 +248,7 @@ def test_a_models_own_code_runs_only_after_a_yes(
     shown = card(window, qtbot, "big")
     for answer in ("by key", "yes"):
         qtbot.mouseClick(shown.use, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: shown.window().findChild(ConsentDialog) is not None)
+        qtbot.waitUntil(lambda: shown.window().findChild(ConsentDialog) is not None, timeout=PATIENCE)
         dialog = shown.window().findChild(ConsentDialog)
         assert dialog is not None
         digest = code_digest(code.parent)
@@ -259,24 +262,24 @@ def test_a_models_own_code_runs_only_after_a_yes(
             qtbot.mouseClick(dialog.agree, Qt.MouseButton.LeftButton)
         else:
             qtbot.keyClick(dialog, Qt.Key.Key_Return)
-        qtbot.waitUntil(lambda: shown.window().findChild(ConsentDialog) is None)
+        qtbot.waitUntil(lambda: shown.window().findChild(ConsentDialog) is None, timeout=PATIENCE)
         if answer == "by key":
             assert keeper.loaded is not None
             assert keeper.loaded.model is standin
             assert not granted("big", "r1", digest)
             assert not standin.closed
             assert not window.notices.waiting
-    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.model is other)
+    qtbot.waitUntil(lambda: keeper.loaded is not None and keeper.loaded.model is other, timeout=PATIENCE)
     assert granted("big", "r1", digest)
-    qtbot.waitUntil(shown.withdraw.isVisible)
+    qtbot.waitUntil(shown.withdraw.isVisible, timeout=PATIENCE)
     qtbot.mouseClick(shown.withdraw, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(shown.withdraw.isHidden)
+    qtbot.waitUntil(shown.withdraw.isHidden, timeout=PATIENCE)
     assert not granted("big", "r1", digest)
 
 
 def test_every_control_is_named_reached_by_key_and_says_why_it_is_disabled(window: MainWindow, qtbot: QtBot) -> None:
     dialog = opened(window, qtbot)
-    qtbot.waitUntil(dialog.cards[SMALL].fit.isVisible)
+    qtbot.waitUntil(dialog.cards[SMALL].fit.isVisible, timeout=PATIENCE)
     kinds = (QPushButton, QComboBox, QCheckBox)
     controls = [each for kind in kinds for each in dialog.findChildren(kind) if each.isVisible()]
     names = [each.accessibleName() or each.text() for each in controls if isinstance(each, QPushButton | QCheckBox)]
@@ -296,7 +299,7 @@ def test_every_control_is_named_reached_by_key_and_says_why_it_is_disabled(windo
     assert judge.accessibleDescription().startswith("Not downloaded Whether two recordings are of one speaker")
     # What the keys reach can be seen.
     judge.fetch.setFocus()
-    qtbot.waitUntil(lambda: not judge.fetch.visibleRegion().isEmpty())
+    qtbot.waitUntil(lambda: not judge.fetch.visibleRegion().isEmpty(), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("room", [8, 80])
@@ -306,7 +309,10 @@ def test_the_card_says_whether_it_fits_as_it_is_chosen(
     monkeypatch.setattr("studio.gui.models.decisions.first_card", lambda *, whole: Card("RTX", room * GIB))
     shown = card(window, qtbot)
     fits = room > 13
-    qtbot.waitUntil(lambda: shown.fit.text().endswith("in bf16: it fits." if fits else "in bf16: it does not fit."))
+    qtbot.waitUntil(
+        lambda: shown.fit.text().endswith("in bf16: it fits." if fits else "in bf16: it does not fit."),
+        timeout=PATIENCE,
+    )
     assert shown.fit.property("role") == ("small" if fits else "warning")
     window.studio.decisions.choose(shown.entry.facts, ModelOptions(precision="4bit"))
     assert "in 4bit, as chosen" in shown.fit.text()

@@ -110,7 +110,9 @@ def test_what_does_not_fit_a_smaller_screen_can_be_scrolled_to(qtbot: QtBot, toy
     wizard = next(iter(each_page(qtbot, toy_window, toy)))
     wizard.resize(640, 480)
     [area] = wizard.currentPage().findChildren(QScrollArea)
-    qtbot.waitUntil(lambda: area.horizontalScrollBar().isVisible() and area.horizontalScrollBar().maximum() > 0)
+    qtbot.waitUntil(
+        lambda: area.horizontalScrollBar().isVisible() and area.horizontalScrollBar().maximum() > 0, timeout=PATIENCE
+    )
 
 
 def test_a_folder_that_is_no_corpus_is_told_and_can_be_put_right(

@@ -390,7 +390,12 @@ def test_what_it_is_and_can_do(model: QwenOmniLALM) -> None:
         ({"target": "bored"}, LANGUAGE, StudioError, "'bored' is not one of"),
         ({"content": Content.LOCK}, LANGUAGE, StudioError, "cannot lock the content"),
         ({"source": tiny.recording(31)}, LANGUAGE, StudioError, "31.0 s long, but Tiny Omni takes up to 30 s"),
-        ({"source": Clip(np.zeros(9000, np.float32), 16_000)}, LANGUAGE, StudioError, "no speech to convert"),
+        (
+            {"source": Clip(np.zeros(9000, np.float32), 16_000)},
+            LANGUAGE,
+            StudioError,
+            "holds no speech; choose another",
+        ),
         ({"steering": steered(automation=Automation(((0, 0), (1, 1))))}, LANGUAGE, StudioError, "intensity curve"),
         ({"steering": steered()}, SYNTHESIS, MaskError, "3 layers"),
         ({}, "vision", StudioError, "no 'vision' gates; choose language or synthesis"),
