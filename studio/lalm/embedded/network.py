@@ -22,6 +22,7 @@ from transformers.cache_utils import Cache
 from studio.lalm.embedded.features import CHANNELS
 from studio.lalm.embedded.text import INDEX, SPEECH, VOCABULARY, instruction
 from studio.lalm.embedded.tokens import HEAD_SIZES, ORDINAL_HEADS, SEMITONES, neutral_classes
+from studio.lalm.kvcache import cache_argument
 
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
 """Characters of the encoder's auxiliary CTC head; class 0 is blank."""
@@ -136,6 +137,7 @@ class Network(nn.Module):
                 max_position_embeddings=1024,
             )
         )
+        self._cache_argument = cache_argument(self.model)
         self.lm_head = nn.Linear(hidden, len(VOCABULARY), bias=False)
         categories = [size for head, size in enumerate(HEAD_SIZES) if head not in ORDINAL_HEADS]
         self.speech_head = nn.Linear(hidden, sum(categories))
@@ -201,8 +203,8 @@ class Network(nn.Module):
                 inputs_embeds=embeddings,
                 position_ids=places,
                 attention_mask=mask,
-                past_key_values=cache,
                 use_cache=cache is not None,
+                **{self._cache_argument: cache},
             ).last_hidden_state
         finally:
             for hook in hooks:

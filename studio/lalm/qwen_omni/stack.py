@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, StaticCache
 
 from studio.esn.taps import GateTaps
+from studio.lalm.kvcache import cache_argument
 
 _ROOM = 256
 """Static caches come in multiples of so many positions, so that few sizes are ever compiled."""
@@ -27,6 +28,7 @@ class Stack:
         self, layers: Any, *, compiled: bool = False, backend: Any = "inductor", mode: str | None = None
     ) -> None:
         self._layers = layers
+        self._named = cache_argument(layers)
         self._static = compiled
         self._run: Callable[..., Tensor] = self._forward
         if compiled:
@@ -54,9 +56,9 @@ class Stack:
             inputs_embeds=embeddings,
             attention_mask=mask,
             position_ids=places,
-            past_key_values=cache,
             use_cache=True,
             return_dict=True,
+            **{self._named: cache},
         ).last_hidden_state
 
 

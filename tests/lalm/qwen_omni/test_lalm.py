@@ -19,6 +19,7 @@ from studio.esn.errors import MaskError, TapError
 from studio.esn.intervention import Mode, Steering, TokenScope
 from studio.lalm.base import LANGUAGE, SYNTHESIS, Content, Conversion, ConversionRequest
 from studio.lalm.instruction import instruction
+from studio.lalm.kvcache import cache_argument
 from studio.lalm.qwen_omni import prompt
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.parts import gates, widths
@@ -71,7 +72,8 @@ def own_generate(whole: Any, model: QwenOmniLALM, clip: Clip) -> tuple[list[int]
     def with_mask(talker: torch.nn.Module, args: object, inputs: dict[str, Any]) -> tuple[object, dict[str, Any]]:
         # transformers 5 drops a mask without padding, and the talker then leaves out the marks its speech begins with.
         mask = inputs.get("attention_mask")
-        past = 0 if inputs["past_key_values"] is None else inputs["past_key_values"].get_seq_length()
+        cache = inputs[cache_argument(whole.talker)]
+        past = 0 if cache is None else cache.get_seq_length()
         new = inputs["input_ids"] if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
         return args, {**inputs, "attention_mask": torch.ones(1, past + new.shape[1]).long() if mask is None else mask}
 

@@ -16,6 +16,7 @@ from studio.errors import StudioError
 from studio.esn.emosteer import EmoSteering, EmoVectors
 from studio.esn.emosteer_hook import EmoSteerLayer, fold
 from studio.lalm.base import ConversionRequest
+from studio.lalm.kvcache import cache_argument
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.teaching import QwenOmniTeacher, teach
 from studio.lalm.steerable import QWEN_TALKER_INPUT, Lesson, OwnSpeech, SelfTaught
@@ -68,7 +69,8 @@ def forced(whole: Any, model: QwenOmniLALM, clip: Clip, codes: tuple[int, ...], 
         if logits:
             inputs = {**inputs, "input_ids": torch.tensor([[codes[len(logits) - 1]]])}
         new = inputs["input_ids"] if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
-        past = 0 if inputs["past_key_values"] is None else inputs["past_key_values"].get_seq_length()
+        cache = inputs[cache_argument(whole.talker)]
+        past = 0 if cache is None else cache.get_seq_length()
         return args, {**inputs, "attention_mask": torch.ones(1, past + new.shape[1]).long()}
 
     handles = [
