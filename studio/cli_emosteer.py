@@ -61,6 +61,7 @@ def train(args: argparse.Namespace) -> int:
     from studio.judges.catalog import DEFAULT, load_judge
     from studio.lalm.steerable import QWEN, SelfTaught, load_steerable
     from studio.pipelines import emosteer, own_speech
+    from studio.pipelines.listening import usable
 
     if args.model not in QWEN and (args.judge is not None or args.takes is not None):
         raise UsageError(f"--judge and --takes are for models that learn from their own speech: {', '.join(QWEN)}.")
@@ -88,6 +89,10 @@ def train(args: argparse.Namespace) -> int:
                     model, judge, utterances, settings.emotions, work, takes=args.takes or _TAKES, seed=args.seed,
                     on_spoken=report.spoken, on_note=report.note, cancelled=stopping.asked,
                 )  # fmt: skip
+            else:
+                heard = utterances if model.needs_recordings else kept
+                useless = set(heard) - set(usable(heard, model.info.max_seconds, report.note, stopping.asked))
+                utterances = [each for each in utterances if each not in useless]
             vectors = emosteer.train(
                 model, utterances, settings, work, taught=taught, on_step=report, cancelled=stopping.asked
             )

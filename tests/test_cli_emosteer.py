@@ -1,15 +1,21 @@
-"""``emosteer show``: what files of learned vectors say of themselves, whoever wrote them."""
+"""``emosteer``: recordings that are no use cost themselves only; what files say of themselves, whoever wrote them."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from studio.audio.clip import Clip
+from studio.audio.files import save_flac
 from studio.cli import main
+from studio.esn.emosteer import EmoVectors
+from studio.paths import resources_dir
 from tests.toy import toy_vectors
 
 
@@ -51,3 +57,22 @@ def test_show_of_something_else_is_one_sentence(tmp_path: Path, capsys: pytest.C
     path.write_bytes(b"no such thing")
     assert main(["emosteer", "show", str(path)]) == 1
     assert capsys.readouterr().err.startswith(f"esn-studio: '{path}' is not a learned-vectors file")
+
+
+def test_a_recording_that_cannot_be_used_costs_itself_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["path,speaker,emotion,text,utterance id"]
+    for line in sorted((resources_dir() / "demo" / "0011" / "Neutral").iterdir())[:6]:
+        shutil.copy(line, tmp_path / line.name)
+        rows.append(f"{line.name},0011,neutral,the old house,{line.stem}")
+    first, second = (tmp_path / row.partition(",")[0] for row in (rows[1], rows[3]))
+    save_flac(first, Clip(np.zeros(16_000, np.float32), 16_000))
+    second.write_bytes(b"RIFF")
+    # Lines 1, 3 and 5 are for identification.
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    train = ["emosteer", "train", str(tmp_path), "--emotions", "sad", "--steps", "1"]
+    out = tmp_path / "v.emosteer.safetensors"
+    assert main([*train, "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert f"Left out: '{first.stem}' holds no speech; choose another recording." in said
+    assert f"Left out: '{second.name}' is damaged or cut short; copy or export it again." in said
+    assert EmoVectors.load(out).metadata["training"]["lessons"] == {"sad": 1}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from studio.audio.clip import Clip
 from studio.audio.files import load_clip
-from studio.errors import StudioError
+from studio.corpora.base import Utterance
+from studio.errors import Cancelled, StudioError
 from studio.judges.base import EmotionJudge
+from studio.lalm.base import never
 from studio.lalm.sources import require_speech
 
 
@@ -21,6 +24,29 @@ def load_source(path: Path, max_seconds: float) -> Clip:
     clip = load_clip(path, max_seconds)
     require_speech(clip)
     return clip
+
+
+def usable(
+    utterances: Sequence[Utterance],
+    max_seconds: float,
+    on_note: Callable[[str], None],
+    cancelled: Callable[[], bool] = never,
+) -> list[Utterance]:
+    """Those whose recordings a model can be given; ``on_note`` is told why each of the others is left out.
+
+    Reads them all: for work that a recording would otherwise end when it comes to it. Raises Cancelled.
+    """
+    found = []
+    for each in utterances:
+        if cancelled():
+            raise Cancelled
+        try:
+            load_source(each.path, max_seconds)
+        except StudioError as problem:
+            on_note(f"Left out: {problem}")
+        else:
+            found.append(each)
+    return found
 
 
 def hear(judge: EmotionJudge, audio: Clip, source: Clip) -> dict[str, float] | str:

@@ -22,7 +22,6 @@ import numpy as np
 
 from studio import atomic
 from studio.audio.clip import Clip
-from studio.audio.files import AudioFileError, load_clip
 from studio.corpora.base import Utterance, corpus_fingerprint
 from studio.emotions import NEUTRAL
 from studio.errors import StudioError
@@ -32,7 +31,7 @@ from studio.lalm.base import Conversion, ConversionRequest, never
 from studio.lalm.steerable import Lesson, OwnSpeech, SelfTaught
 from studio.pipelines.attempts import rejection
 from studio.pipelines.emosteer import Taught, held
-from studio.pipelines.listening import hear
+from studio.pipelines.listening import hear, load_source
 from studio.pipelines.plan import distinct
 from studio.pipelines.records import differing_settings
 
@@ -117,7 +116,7 @@ def teach(
 ) -> Taught:
     """Lessons from ``takes`` of each neutral line in each emotion, going on with those kept in ``work``.
 
-    Recordings that cannot be read are left out, and emotions nothing can be learned of; notes say so, and what came of
+    Recordings that cannot be used are left out, and emotions nothing can be learned of; notes say so, and what came of
     each. Raises Cancelled when asked to stop, keeping the takes of finished lines; StudioError when no emotion can be
     learned, or the takes in ``work`` are of another training.
     """
@@ -209,23 +208,23 @@ def _speak(
     on_note: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> list[Utterance]:
-    """Convert what is not on record yet; returns the lines that could be read."""
+    """Convert what is not on record yet; returns the lines that could be used."""
     seeds = [None, *(int(np.random.default_rng([seed, number]).integers(2**31)) for number in range(1, takes))]
     wanted = [(line, emotion) for line in lines for emotion in emotions]
     known = {(line.key, emotion) for line, emotion in wanted} & record.lines.keys()
     accepted = dict.fromkeys(emotions, 0)
     for key, emotion in known:
         accepted[emotion] += len(record.lines[key, emotion].accepted)
-    unreadable: set[str] = set()
+    unusable: set[str] = set()
     started, before = time.monotonic(), len(known)
     done = before
     for line, emotion in wanted:
-        if (line.key, emotion) in known or line.key in unreadable:
+        if (line.key, emotion) in known or line.key in unusable:
             continue
         try:
-            source = load_clip(line.path, model.info.max_seconds)
-        except AudioFileError as problem:
-            unreadable.add(line.key)
+            source = load_source(line.path, model.info.max_seconds)
+        except StudioError as problem:
+            unusable.add(line.key)
             on_note(f"Left out: {problem}")
             continue
         made = model.model.convert(
@@ -237,7 +236,7 @@ def _speak(
         done += 1
         pace = (time.monotonic() - started) / (done - before)
         on_spoken(Spoken(done, len(wanted), dict(accepted), pace * (len(wanted) - done)))
-    return [line for line in lines if line.key not in unreadable]
+    return [line for line in lines if line.key not in unusable]
 
 
 def _take(made: Conversion, line: Utterance, source: Clip, emotion: str, judge: EmotionJudge) -> Take:
