@@ -74,7 +74,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Spoken:
-    """The takes of one line are done: ``done`` of ``total`` lines, accepted takes by emotion, the seconds left."""
+    """The takes of one line are done: ``done`` of ``total``, each line counted once per emotion.
+
+    ``accepted``: takes so far, by emotion; ``seconds_left``: a guess.
+    """
 
     done: int
     total: int
