@@ -53,7 +53,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offline",
         action=argparse.BooleanOptionalAction,
-        help="load from this machine alone, without asking the net for anything",
+        help="download nothing for this model; what is there is loaded from this machine alone, either way",
     )
 
 
@@ -126,7 +126,7 @@ def run_set(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"name": facts.name, **asdict(options)})
     else:
-        net = "from this machine alone" if options.offline else "the net may be asked"
+        net = "nothing is downloaded" if options.offline else "may be downloaded"
         print(
             f"{facts.title}: precision {options.precision or _DEFAULT} (of {', '.join(facts.precisions)}), "
             f"speaker {options.speaker or _DEFAULT} (of {', '.join(facts.speakers)}), {net}."

@@ -138,9 +138,8 @@ def load_model(
     module, _, function = entry.facts.loader.partition(":")
     load: Callable[..., SpeechLALM] = getattr(importlib.import_module(module), function)
     keywords = (options_of(name) if options is None else options).keywords if entry.facts.configurable else {}
-    if entry.facts.repo is None:
-        return load(entry.weights, **keywords)
-    return load(entry.facts.repo, revision=entry.facts.revision, **keywords)
+    # From the folder, whole as it is, rather than by name: for a name, transformers asks the hub what else there is.
+    return load(entry.weights, **keywords)
 
 
 def load_hosted(_weights: Path) -> SpeechLALM:

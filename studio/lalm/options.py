@@ -18,7 +18,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """None leaves ``precision`` and ``speaker`` to the model; ``offline``: nothing is asked of the net."""
+    """None leaves ``precision`` and ``speaker`` to the model; ``offline``: nothing is downloaded for it."""
 
     precision: str | None = None
     speaker: str | None = None
@@ -27,7 +27,7 @@ class ModelOptions:
     @property
     def keywords(self) -> dict[str, Any]:
         """What a loader is called with: only what was chosen."""
-        return {name: value for name, value in asdict(self).items() if value}
+        return {name: value for name, value in _chosen(self).items() if name != "offline"}
 
 
 def options_file() -> Path:
@@ -49,7 +49,7 @@ def keep_options(facts: ModelFacts, options: ModelOptions) -> None:
     """Keep what was chosen. Raises StudioError for what the model does not offer, or when it cannot be written."""
     check(facts, options)
     kept = _read() | {facts.name: options}
-    chosen = {name: each.keywords for name, each in sorted(kept.items()) if each != ModelOptions()}
+    chosen = {name: _chosen(each) for name, each in sorted(kept.items()) if each != ModelOptions()}
     atomic.write_json(options_file(), {"format": FORMAT, "version": FORMAT_VERSION, "models": chosen})
 
 
@@ -63,6 +63,10 @@ def check(facts: ModelFacts, options: ModelOptions) -> None:
     ):
         if value is not None and value not in known:
             raise StudioError(f"{facts.title} has no {what} '{value}'; choose {', '.join(known) or 'none'}.")
+
+
+def _chosen(options: ModelOptions) -> dict[str, Any]:
+    return {name: value for name, value in asdict(options).items() if value}
 
 
 def _read() -> dict[str, ModelOptions]:

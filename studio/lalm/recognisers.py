@@ -30,4 +30,4 @@ def load_recogniser(name: str = AUDIO_FLAMINGO_3) -> SpeechRecogniser:
     entry = find_model(name)
     if entry.problem is not None:
         raise StudioError(f"The model '{name}' cannot be loaded. {entry.problem}")
-    return flamingo.load(str(entry.facts.repo), revision=entry.facts.revision, offline=True)
+    return flamingo.load(entry.weights)

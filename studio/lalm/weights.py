@@ -101,7 +101,7 @@ def offline_reason(facts: ModelFacts, options: ModelOptions) -> str | None:
         return f"HF_HUB_OFFLINE is set, so nothing is downloaded; unset it to download {facts.title}."
     if options.offline:
         allow = f"esn-studio models set {facts.name} --no-offline"
-        return f"{facts.title} is set to ask nothing of the net; allow it with: {allow}"
+        return f"Nothing is to be downloaded for {facts.title}; allow it with: {allow}"
     return None
 
 

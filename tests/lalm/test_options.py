@@ -20,7 +20,7 @@ from studio.lalm.qwen_omni.memory import Precision
 
 BIG = next(facts for facts in ENTRIES if facts.name == "qwen2.5-omni-7b")
 
-loaded_with: list[dict[str, Any]] = []
+loaded_with: list[tuple[object, dict[str, Any]]] = []
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +29,8 @@ def user_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded_with.clear()
 
 
-def remember(_source: object, **keywords: Any) -> object:
-    loaded_with.append(keywords)
+def remember(source: object, **keywords: Any) -> object:
+    loaded_with.append((source, keywords))
     return object()
 
 
@@ -50,9 +50,9 @@ def test_what_is_kept_reaches_the_loader(tmp_path: Path, monkeypatch: pytest.Mon
     catalog.load_model("big")
     catalog.load_model("big", ModelOptions(precision="fp32"))
     assert loaded_with == [
-        {"revision": "r1"},
-        {"revision": "r1", "precision": "4bit", "speaker": "Ethan", "offline": True},
-        {"revision": "r1", "precision": "fp32"},
+        (folder, {}),
+        (folder, {"precision": "4bit", "speaker": "Ethan"}),
+        (folder, {"precision": "fp32"}),
     ]
 
 

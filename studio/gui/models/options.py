@@ -27,9 +27,11 @@ class OptionsRow(QWidget):
             "How weights are kept: less memory, less exact. 8bit and 4bit need CUDA",
         )
         self.speaker = self._box(facts, "Speaker", facts.speakers, "Whose voice the model speaks in")
-        self.offline = QCheckBox("Offline")
-        self.offline.setAccessibleName(f"Load {facts.title} offline")
-        self.offline.setToolTip("Load it from this machine alone, without asking the net whether anything is newer")
+        self.offline = QCheckBox("No downloads")
+        self.offline.setAccessibleName(f"Download nothing for {facts.title}")
+        self.offline.setToolTip(
+            "Fetch nothing for this model. What is there is loaded from this machine alone, either way"
+        )
         layout = QHBoxLayout(self)
         tight(layout)
         for name, box in (("Precision", self.precision), ("Speaker", self.speaker)):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from transformers import Qwen2_5OmniConfig
 
 from studio.errors import StudioError
 from studio.lalm.base import ConversionRequest
+from studio.lalm.catalog import find_model, load_model
 from studio.lalm.qwen_omni import loading
 from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.loading import identity, load, quantisation
@@ -124,6 +126,23 @@ def test_a_damaged_folder_is_refused_in_one_sentence(copy: Path, damage: Any, sa
     with pytest.raises(StudioError, match=says) as caught:
         load(copy, device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_a_downloaded_model_is_loaded_without_asking_the_net(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def asked(*args: Any, **options: Any) -> Any:
+        raise AssertionError("the net was asked")
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    entry = find_model("qwen2.5-omni-3b")
+    shutil.copytree(saved, entry.weights)
+    with closing(load_model("qwen2.5-omni-3b")) as model:
+        assert model.info.model_id == "Qwen/Qwen2.5-Omni-3B"
+        assert model.info.revision == entry.facts.revision
+        assert model.convert([ConversionRequest(tiny.recording(0.4), "sad")])[0].text
 
 
 def test_what_is_not_in_the_cache_is_said_when_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
