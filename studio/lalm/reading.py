@@ -40,8 +40,8 @@ def read(kind: Any, where: str, title: str, device: torch.device | str | None = 
 
 def unreadable(title: str, where: str, error: Exception) -> StudioError:
     """That ``title`` cannot be loaded, with the reason in one line."""
-    said = " ".join(str(error).split())[:_SHOWN] or type(error).__name__
-    return StudioError(f"{title} cannot be loaded from '{where}': {said}")
+    said = " ".join(str(error).split())[:_SHOWN].rstrip(".") or type(error).__name__
+    return StudioError(f"{title} cannot be loaded from '{where}': {said}. Download it again, or choose another.")
 
 
 def require_whole(where: str, report: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ from studio.lalm.qwen_omni.lalm import QwenOmniLALM
 from studio.lalm.qwen_omni.memory import Precision
 from studio.lalm.qwen_omni.parts import remove_vision, take_apart
 from studio.lalm.qwen_omni.prompt import Prompter
-from studio.lalm.reading import require_whole
+from studio.lalm.reading import require_whole, unreadable
 
 OLDEST_TRANSFORMERS = (4, 52)
 """The first that has the model; tested there and on the version that is pinned."""
@@ -95,8 +95,7 @@ def load(
         model = _weights(where, at, config, chosen, device)
         model.speaker_map = _speakers(where, at)
     except (OSError, ValueError, SafetensorError) as error:
-        said = " ".join(str(error).split())
-        raise StudioError(f"Qwen2.5-Omni cannot be loaded from '{where}': {said[:300]}") from error
+        raise unreadable("Qwen2.5-Omni", where, error) from error
     return QwenOmniLALM(
         take_apart(model),
         prompter,
