@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_NARROWEST = 0.02
+_NARROWEST, _STEP = 0.02, 1.25
 
 ZONE_EDGES = (0.0, 0.36, 0.7, 1.0)
 """Where the zones begin and end on a slider."""
@@ -38,10 +38,13 @@ class IntensityRange:
 
 
 def measured_range(mode: str, safe: float, strong: float) -> IntensityRange:
-    """The range of a mode with zones that were measured: each is wide enough to be aimed at."""
+    """The range of a mode with zones that were measured: each is wide enough to be aimed at.
+
+    Where a sweep ended with nothing lost, the strengths above it are strong, not safe.
+    """
     safe = max(safe, _NARROWEST)
-    strong = max(strong, safe + _NARROWEST)
-    return IntensityRange(max(RANGES[mode].maximum, round(1.25 * strong, 2)), safe, strong)
+    strong = max(strong, round(_STEP * safe, 2), safe + _NARROWEST)
+    return IntensityRange(max(RANGES[mode].maximum, round(_STEP * strong, 2)), safe, strong)
 
 
 # Gain: arXiv 2603.17231, word errors near the baseline up to 0.5, about eleven points more at 1.0, broken at 2.0. Add

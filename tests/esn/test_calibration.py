@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from studio.emotions import TARGETS
 from studio.esn.calibration import Point, Zones, calibration_file, read_calibration, write_calibration, zones_of
 from studio.esn.errors import MaskError
+from studio.esn.mask import EsnMask
+from studio.paths import masks_dir
 
 HEAD = '{"format": "esn-studio calibration", "version": 1'
 SWEEP = [Point(0.5, 1.0), Point(1.0, 4.0), Point(2.0, 24.0)]
@@ -65,3 +68,11 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, content: str, sente
         read_calibration(mask, "f")
     write_calibration(mask, "f", {"gain": {"sad": SWEEP}})
     assert read_calibration(mask, "f") == {"gain": {"sad": zones_of(SWEEP)}}
+
+
+def test_what_ships_is_of_the_mask_that_ships() -> None:
+    path = masks_dir() / "embedded-cas.esn.safetensors"
+    zones = read_calibration(path, EsnMask.load(path).fingerprint())
+    assert zones.keys() == {"gain", "add", "clamp"}
+    for mode in zones.values():
+        assert mode.keys() == set(TARGETS)

@@ -99,3 +99,6 @@ def test_measured_zones_are_wide_enough_to_aim_at_and_reach_beyond_what_is_stron
     assert (wide.safe, wide.strong, wide.maximum) == (1.2, 2.0, 2.5)
     narrow = measured_range("clamp", 0.0, 0.0)
     assert 0 < narrow.safe < narrow.strong < narrow.maximum
+    unbroken = measured_range("add", 8.0, 8.0)
+    assert (unbroken.safe, unbroken.strong, unbroken.maximum) == (8.0, 10.0, 12.5)
+    assert unbroken.zone(8.5) == "strong", "nobody measured that"
