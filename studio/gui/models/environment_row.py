@@ -79,7 +79,7 @@ class EnvironmentRow(QWidget):
     def _stands_in_words(self, stands: Standing) -> str:
         record = self._record
         if stands is Standing.BEGUN:
-            return "The making of its environment was interrupted."
+            return "The making of its environment was not finished."
         if stands is Standing.OLD:
             return "Its environment holds other versions than this studio wants."
         if record is not None:
