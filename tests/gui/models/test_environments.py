@@ -112,7 +112,7 @@ def test_set_up_cancelled_gone_on_with_checked_and_removed(window: MainWindow, q
     replace(record, ready=False).save()
     window.studio.environments.changed.emit()
     assert row.set_up.text() == "Go on…"
-    assert row.words.text() == "The making of its environment was interrupted."
+    assert row.words.text() == "The making of its environment was not finished."
     for text, gone in (("Cancel", False), ("Remove", True)):
         press(row.remove)
         box = row.findChild(QMessageBox)
