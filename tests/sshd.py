@@ -12,7 +12,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,8 @@ class Machine:
         """Break all connections at once, as a network that fails; new ones are taken."""
         for pid in _children(self.server.pid):
             for child in (*_children(pid), pid):
-                os.kill(child, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it ended by itself, just now
+                    os.kill(child, signal.SIGKILL)
 
 
 @contextmanager
@@ -114,8 +115,10 @@ def _program(path: Path, text: str) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in found.read_text().split()] if found.exists() else []
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # it ended
+        return []
 
 
 def _wait(port: int, log: Path) -> None:
