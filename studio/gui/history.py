@@ -1,9 +1,9 @@
 """Undo and redo: follows ``StudioState`` and remembers what people change, so that no panel has to.
 
 Undone can be: steering values and masks, transcripts, regions, closing a recording, names, notes, stars and deletions
-of takes, and which take somebody put into a lane. Rendering is no such step: a take that arrives late would throw away
-what could be redone, and undoing the change that asked for it shows the take from before again. Opening a recording is
-none either, as nothing is lost.
+of takes, and which take somebody put into a lane, with the recording that opened for it. Rendering is no such step: a
+take that arrives late would throw away what could be redone, and undoing the change that asked for it shows the take
+from before again. Opening a recording is none either, as nothing is lost.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from studio.gui.historysteps import (
     RegionStep,
     RemovalStep,
     TranscriptStep,
+    View,
+    VisitStep,
+    lane_text,
     panel_values,
     with_values,
 )
@@ -55,6 +58,7 @@ class History(QObject):
         self.stack = QUndoStack(self)
         self._applying = False
         self._opening = False
+        self._left: View | None = None
         self._panel = panel_values(state.steer, state.mask)
         self._source = state.source
         self._curve: Curve = None
@@ -177,6 +181,16 @@ class History(QObject):
             with self._quietly():
                 self._state.set_lane(lane, content if there else None)
 
+    def restore_view(self, view: View) -> None:
+        """Open a recording again, if it is still listed, with what its lanes held."""
+        listed = next((each for each in self._state.sources if each.drawing.clip is view.source.drawing.clip), None)
+        if listed is not None:
+            with self._quietly():
+                if not listed.is_of(self._state.source):
+                    self._state.set_source(listed)
+                self._fill_lanes(view.lanes, settled=view.settled)
+            self._panel = panel_values(self._state.steer, self._state.mask)
+
     @contextmanager
     def _quietly(self) -> Iterator[None]:
         """While a step is undone or redone, what the state tells is not new."""
@@ -210,6 +224,8 @@ class History(QObject):
         self._source = now
         if before is None or now is None or not now.is_of(before):
             self._opening = True
+            if before is not None and not self._applying:
+                self._left = View(before, self._held(), not self._rendering())
             QTimer.singleShot(0, self, self._opened)
         elif self._applying or self._opening:
             return
@@ -236,7 +252,7 @@ class History(QObject):
         return source is not None and source.read
 
     def _opened(self) -> None:
-        self._opening = False
+        self._opening, self._left = False, None
 
     def _note_mark(self, shown: ShownTake, before: Any) -> None:
         if not self._applying:
@@ -252,7 +268,14 @@ class History(QObject):
     def _note_lane(self, lane: str, before: LaneContent | None) -> None:
         content = self._state.lanes[lane]
         same = before is not None and content is not None and before.shown is content.shown
-        if not self._applying and not same:
+        if self._applying or same:
+            return
+        source, left = self._state.source, self._left
+        if source is not None and left is not None:
+            self._left = None
+            entered = View(source, {lane: content}, settled=True)
+            self.stack.push(VisitStep(self, lane_text(lane, content), left, entered))
+        else:
             # A lane that was still rendering has nothing to come back to.
             kept = before if before is not None and before.shown is not None else None
             self.stack.push(LaneStep(self, lane, kept, content, self._drawing()))

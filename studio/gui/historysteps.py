@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QUndoCommand
@@ -147,8 +147,7 @@ class LaneStep(_Step):
         second: LaneContent | None,
         drawing: Drawing | None,
     ) -> None:
-        shown = second.shown if second is not None else None
-        super().__init__(history, f"take {shown.number} to {lane}" if shown is not None else f"lane {lane}")
+        super().__init__(history, lane_text(lane, second))
         self._lane, self._first, self._second, self._drawing = lane, first, second, drawing
 
     def undo(self) -> None:
@@ -158,6 +157,31 @@ class LaneStep(_Step):
     def again(self) -> None:
         """Do it once more."""
         self.history.restore_lane(self._lane, self._second, self._drawing)
+
+
+@dataclass(frozen=True)
+class View:
+    """A recording that was open, and what its lanes held; ``settled``: no render was under way."""
+
+    source: Source
+    lanes: Mapping[str, LaneContent | None]
+    settled: bool
+
+
+class VisitStep(_Step):
+    """The take of another recording that somebody put into a lane, by which that one was opened."""
+
+    def __init__(self, history: History, text: str, left: View, entered: View) -> None:
+        super().__init__(history, text)
+        self._left, self._entered = left, entered
+
+    def undo(self) -> None:
+        """Take it back."""
+        self.history.restore_view(self._left)
+
+    def again(self) -> None:
+        """Do it once more."""
+        self.history.restore_view(self._entered)
 
 
 class RegionStep(_Step):
@@ -203,6 +227,12 @@ class CloseStep(_Step):
     def again(self) -> None:
         """Do it once more."""
         self._closed = self.history.close_source(self._closed)
+
+
+def lane_text(lane: str, content: LaneContent | None) -> str:
+    """What was put into a lane, in a few words: ``take 3 to A``."""
+    shown = content.shown if content is not None else None
+    return f"take {shown.number} to {lane}" if shown is not None else f"lane {lane}"
 
 
 def panel_values(steer: Steer, mask: ShownMask | None) -> dict[str, Any]:

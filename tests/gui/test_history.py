@@ -323,6 +323,31 @@ def test_steps_keep_to_the_recording_they_were_made_on(
     assert (_open(window), window.library.reference.toPlainText()) == (first, typed), "as it was corrected since"
 
 
+def test_a_take_of_another_recording_is_undone_with_the_recording_it_opened(
+    qtbot: QtBot, window: MainWindow, two_takes: list[ShownTake]
+) -> None:
+    state, first = window.studio.state, _open(window)
+    line = window.studio.sources.demo_lines[5]
+    window.studio.sources.open_line(line)
+    qtbot.waitUntil(lambda: _open(window).startswith(line.id), timeout=PATIENCE)
+    state.set_options(auto_render=False)
+    press(window.steering.render_button)
+    wait_for_takes(qtbot, window, 4)
+    second, held = _open(window), [in_lane(window, each) for each in "AB"]
+    assert None not in held
+    count = len(texts(window))
+    takes, model = window.library.takes, window.library.takes.takes_model
+    takes.setCurrentIndex(model.index(model.row_of(two_takes[1])))
+    press(window.library.takes_panel.to_a)
+    assert (_open(window), in_lane(window, "A"), in_lane(window, "B")) == (first, two_takes[1], None)
+    assert texts(window)[count:] == ["take 2 to A"]
+    undo(window)
+    assert (_open(window), [in_lane(window, each) for each in "AB"]) == (second, held)
+    redo(window)
+    assert (_open(window), in_lane(window, "A"), in_lane(window, "B")) == (first, two_takes[1], None)
+    assert state.takes == [*two_takes, *state.takes[2:]]
+
+
 def _open(window: MainWindow) -> str:
     source = window.studio.state.source
     return source.name if source is not None else ""
